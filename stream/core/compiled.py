@@ -1,0 +1,64 @@
+"""One decorator for all arithmetic, and a compile cache that cannot go stale."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., object])
+HERE = Path(__file__).parent
+# Made by numba at its import, by name, so that type checkers see none of them.
+SETTINGS = vars(numba.config)
+
+
+def cache_name() -> str:
+    """Name this exact text of all modules here: an edit to any of them changes it."""
+    # A warm cache would answer a run with bounds checks by code without them.
+    digest = hashlib.blake2b(repr(SETTINGS["BOUNDSCHECK"]).encode(), digest_size=8)
+    for path in sorted(HERE.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+CACHE_NAME = cache_name()
+
+
+@contextmanager
+def cache_of_these_sources() -> Iterator[None]:
+    """Let numba cache in a folder of its own for each state of the sources.
+
+    Numba compares the file of the outermost function only: after an edit to a
+    kernel in another file, the loop would go on running the old one.
+    """
+    usual = SETTINGS["CACHE_DIR"]
+    SETTINGS["CACHE_DIR"] = str(Path(usual or HERE / "__pycache__") / CACHE_NAME)
+    try:
+        yield
+    finally:
+        SETTINGS["CACHE_DIR"] = usual
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function on first use, inline it where kernels call it, free the GIL.
+
+    It raises nothing and divides as NumPy does; what can go wrong is a return
+    value. With `NUMBA_DISABLE_JIT=1` it stays plain Python with the same bits.
+    """
+    return _compiled(function, inline=True)
+
+
+def outlined(function: Function) -> Function:
+    """A kernel that stays a call: for what is large and runs once a session or a list.
+
+    Inlined wherever it is called, it would be compiled again each time.
+    """
+    return _compiled(function, inline=False)
+
+
+def _compiled(function: Function, inline: bool) -> Function:
+    compile_it = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=inline)
+    with cache_of_these_sources():
+        return cast(Function, compile_it(function))

@@ -1,0 +1,153 @@
+"""From the bytes of a record to touches: who did what with what, and when."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from stream.core.ids import NONE, identify
+from stream.errors import BadRecord
+from stream.messages import BasketItem, BehaviorEvent
+from stream.settings import Settings
+
+MILLISECONDS_FROM = 1e11
+MOST_ITEMS = 1000
+VIEW, KEEP, BUY = 0, 1, 2
+ACTIONS = {"add_to_cart": KEEP, "add_to_wishlist": KEEP, "purchase": BUY}
+
+
+class Touch(NamedTuple):
+    """One shopper touched one item or category. An event with `items` makes several."""
+
+    user_id: str
+    occurred_at: float
+    item_id: str | None
+    category: str | None
+    weight: float
+    action: int
+    session: int
+    """64-bit id of the session, 0 if none is given."""
+    event: int
+    """64-bit id of the event_id, 0 if none is given."""
+
+
+class Ignored(NamedTuple):
+    """A well-formed event of a type that no setting knows."""
+
+    event_type: str
+
+
+class Decoder:
+    """Reads behavior events as the settings say.
+
+    Examples
+    --------
+    >>> decode = Decoder(Settings())
+    >>> value = b'{"user_id": "u", "event_type": "view", "occurred_at": 1e9, "category": "A"}'
+    >>> decode(value)[0][:4]
+    ('u', 1000000000.0, None, 'A')
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._decode = msgspec.json.Decoder(BehaviorEvent).decode
+        weights = settings.weights()
+        self._types = {
+            name: (weights[known], ACTIONS.get(known, VIEW))
+            for name, known in settings.canonical_types().items()
+        }
+        self._first = datetime(settings.first_year, 1, 1, tzinfo=UTC).timestamp()
+        self._last = datetime(settings.last_year + 1, 1, 1, tzinfo=UTC).timestamp()
+        self._years = f"{settings.first_year} to {settings.last_year}"
+        self._most_bytes = settings.max_value_bytes
+        self._cut = _cutter(settings.category_level)
+
+    def __call__(self, value: bytes | None) -> list[Touch] | Ignored:
+        """The record's touches, in order.
+
+        Raises
+        ------
+        BadRecord
+            Saying what is wrong and where.
+        """
+        event = self.event(value)
+        known = self._types.get(event.event_type)
+        if known is None:
+            return Ignored(event.event_type)
+        at = self.time(event.occurred_at)
+        session = identify(event.session_id) if event.session_id else NONE
+        number = identify(event.event_id) if event.event_id else NONE
+        if event.items is None:
+            return [
+                Touch(event.user_id, at, event.item_id, self._cut(event.category), *known,
+                      session, number)
+            ]  # fmt: skip
+        return self._basket(event, event.items, at, known, session, number)
+
+    def event(self, value: bytes | None) -> BehaviorEvent:
+        """The record as its message, not yet looked at beyond types."""
+        if value is None:
+            raise BadRecord("no value")
+        if len(value) > self._most_bytes:
+            raise BadRecord(f"{len(value)} bytes, max_value_bytes is {self._most_bytes}")
+        if b"\\u0000" in value:
+            raise BadRecord("a NUL character in a string")
+        try:
+            return self._decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRecord(str(error)) from None
+        except RecursionError:
+            raise BadRecord("nested too deep") from None
+
+    def time(self, occurred_at: float | str) -> float:
+        """Unix seconds of what `occurred_at` says."""
+        if isinstance(occurred_at, str):
+            at = _rfc3339(occurred_at)
+        else:
+            try:
+                at = float(occurred_at)
+            except OverflowError:
+                raise BadRecord("occurred_at is too large for a time") from None
+            if at >= MILLISECONDS_FROM:
+                at /= 1000.0
+        if not self._first <= at < self._last:
+            raise BadRecord(f"occurred_at {occurred_at} is outside the years {self._years}")
+        return at
+
+    def _basket(
+        self,
+        event: BehaviorEvent,
+        items: list[BasketItem],
+        at: float,
+        known: tuple[float, int],
+        session: int,
+        number: int,
+    ) -> list[Touch]:
+        if not 0 < len(items) <= MOST_ITEMS:
+            raise BadRecord(f"{len(items)} items; 1 to {MOST_ITEMS} fit one event - at `$.items`")
+        # Each item is an event of its own, so it needs an id of its own to be told from a repeat.
+        numbers = [number and identify(f"{number}:{place}") for place in range(len(items))]
+        return [
+            Touch(event.user_id, at, item.item_id, self._cut(item.category or event.category),
+                  *known, session, own)
+            for item, own in zip(items, numbers, strict=True)
+        ]  # fmt: skip
+
+
+def _rfc3339(text: str) -> float:
+    try:
+        moment = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        raise BadRecord(f"occurred_at {text!r} is no RFC 3339 time") from None
+    if moment.tzinfo is None:
+        raise BadRecord(f"occurred_at {text!r} has no time zone: end it with Z or +hh:mm")
+    return moment.timestamp()
+
+
+def _cutter(level: int) -> Callable[[str | None], str | None]:
+    """What cuts a path `A > B > C` after `level` parts; 0 cuts nothing."""
+    if level == 0:
+        return lambda category: category
+    return lambda category: (
+        category and " > ".join(part.strip() for part in category.split(">")[:level])
+    )

@@ -1,0 +1,161 @@
+"""What everybody's events tell of each item and category, and the loop that learns it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from stream.core import factorization, popularity, transitions
+from stream.core.compiled import kernel
+from stream.core.factorization import FactorRates, FactorRow, RingRow, ScratchRow
+from stream.core.popularity import PopularityRow
+from stream.core.rows import Int32s, Layout, Rows
+from stream.core.transitions import TransitionRow
+from stream.core.updates import RECENT
+from stream.settings import Settings
+
+STAY, RETURN, ENTER = 0, 1, 2
+
+
+class ItemRow:
+    """One item. `category` is one more than its category's row number, 0 before any is known."""
+
+    id: int
+    category: int
+    popularity: PopularityRow
+    transitions: TransitionRow
+
+
+class CategoryRow:
+    """One category. `entries` counts the events in which it was new to a shopper."""
+
+    id: int
+    entries: float
+    popularity: PopularityRow
+    transitions: TransitionRow
+
+
+class Update:
+    """One event as the loop reads it, all items and categories as row numbers, -1 for none."""
+
+    occurred_at: float
+    item_index: int
+    category_index: int
+    recent_items: Int32s
+    recent_categories: Int32s
+    step: int
+
+
+UPDATE: Layout = np.dtype(
+    [
+        ("occurred_at", "f8"),
+        ("item_index", "i4"),
+        ("category_index", "i4"),
+        ("recent_items", "i4", RECENT),
+        ("recent_categories", "i4", RECENT),
+        ("step", "i4"),
+    ],
+    align=True,
+)
+
+
+class Rates(NamedTuple):
+    """How fast each model learns and forgets; half-lives in seconds of event time."""
+
+    transition_half_life: float
+    popularity_half_life: float
+    factors: FactorRates
+
+
+def rates(settings: Settings) -> Rates:
+    """What the settings say."""
+    return Rates(
+        float(settings.transition_half_life),
+        float(settings.popularity_half_life),
+        FactorRates(float(settings.factor_rate), settings.negatives, settings.seed),
+    )
+
+
+def item_layout(settings: Settings) -> Layout:
+    """The bytes of one item but its factors: 0.8 KB with 64 neighbors."""
+    return np.dtype(
+        [
+            ("id", "i8"),
+            ("category", "i4"),
+            ("popularity", popularity.LAYOUT),
+            ("transitions", transitions.layout(settings.neighbors)),
+        ],
+        align=True,
+    )
+
+
+def category_layout(settings: Settings) -> Layout:
+    """The bytes of one category."""
+    return np.dtype(
+        [
+            ("id", "i8"),
+            ("entries", "f8"),
+            ("popularity", popularity.LAYOUT),
+            ("transitions", transitions.layout(settings.neighbors)),
+        ],
+        align=True,
+    )
+
+
+@kernel
+def begin(factors: Rows[FactorRow], items: Rows[ItemRow], first: int, last: int, seed: int) -> None:
+    """Give the items from `first` up to `last` (excluded) the vectors that belong to their ids."""
+    for item in range(first, last):
+        factorization.start(factors[item], items[item].id, seed)
+
+
+@kernel
+def learn_item(
+    items: Rows[ItemRow],
+    factors: Rows[FactorRow],
+    ring: RingRow,
+    update: Update,
+    step: int,
+    rates: Rates,
+    scratch: ScratchRow,
+) -> None:
+    """Learn that the update's item followed the recent ones."""
+    item, at = update.item_index, update.occurred_at
+    transitions.decay(items[item].transitions, at, rates.transition_half_life)
+    transitions.learn(items, update.recent_items, item, at, rates.transition_half_life)
+    factorization.learn(factors, update.recent_items, item, ring, step, rates.factors, scratch)
+    popularity.learn(items[item].popularity, at, rates.popularity_half_life)
+    if update.category_index >= 0:
+        items[item].category = update.category_index + 1
+
+
+@kernel
+def learn_category(categories: Rows[CategoryRow], update: Update, rates: Rates) -> None:
+    """Learn that the update's category was touched, and what it was changed for."""
+    category, at = update.category_index, update.occurred_at
+    if update.step != STAY:
+        transitions.change(
+            categories, update.recent_categories, category, at, rates.transition_half_life
+        )
+    if update.step == ENTER:
+        categories[category].entries += 1.0
+    popularity.learn(categories[category].popularity, at, rates.popularity_half_life)
+
+
+@kernel
+def learn_updates(
+    items: Rows[ItemRow],
+    factors: Rows[FactorRow],
+    categories: Rows[CategoryRow],
+    rings: Rows[RingRow],
+    updates: Rows[Update],
+    applied: int,
+    rates: Rates,
+    scratches: Rows[ScratchRow],
+) -> None:
+    """Learn the updates in order; `applied` is how many there were before the first."""
+    for place in range(len(updates)):
+        update = updates[place]
+        if update.item_index >= 0:
+            learn_item(items, factors, rings[0], update, applied + place, rates, scratches[0])
+        if update.category_index >= 0:
+            learn_category(categories, update, rates)

@@ -1,0 +1,308 @@
+"""The shop model: what everybody's events tell of items and categories, learned from one log."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
+from typing import NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from stream.core import factorization, knowledge, ranking
+from stream.core.factorization import FactorRow, RingRow, ScratchRow
+from stream.core.knowledge import UPDATE, CategoryRow, ItemRow, Update
+from stream.core.numbering import Identified, Numbering, find_all
+from stream.core.ranking import CandidateRow, QueryRow, RankedRow
+from stream.core.rows import Int32s, Int64s, Layout, Rows, UInt8s, copied, fingerprint, grown, zeros
+from stream.core.table import Cell
+from stream.core.updates import Columns, columns_of
+from stream.errors import StreamError
+from stream.messages import ShopUpdates
+from stream.settings import Settings
+
+VERSION = 1
+PREFIX = 8
+"""Bytes that say how long a stored header is."""
+Row = TypeVar("Row", bound=Identified)
+
+
+class ShopView(NamedTuple):
+    """What `ranking.rank` reads of the model, and room for it to work and answer in.
+
+    It shows the arrays of the moment: take a new one after each `apply`.
+    """
+
+    items: Rows[ItemRow]
+    factors: Rows[FactorRow]
+    cells: Rows[Cell]
+    candidates: Rows[CandidateRow]
+    queries: Rows[QueryRow]
+    ranked: Rows[RankedRow]
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """What stands before the arrays of a stored model."""
+
+    version: int
+    settings: str
+    position: int
+    applied: int
+    highest: dict[int, int]
+    item_names: list[str]
+    category_names: list[str]
+    layouts: list[bytes]
+    sizes: list[int]
+    digest: bytes
+
+
+class Snapshot(NamedTuple):
+    """A copy of the whole model at `position`, to be written by any thread at leisure."""
+
+    header: Header
+    arrays: list[bytes]
+
+    @property
+    def position(self) -> int:
+        return self.header.position
+
+    def parts(self) -> Iterator[bytes]:
+        """What to write, one after another."""
+        digest = _digest(self.arrays)
+        header = msgspec.msgpack.encode(msgspec.structs.replace(self.header, digest=digest))
+        yield len(header).to_bytes(PREFIX, "little")
+        yield header
+        yield from self.arrays
+
+    def pack(self) -> bytes:
+        """All of it in one piece."""
+        return b"".join(self.parts())
+
+
+class ShopModel:
+    """One replica of what is known about the shop.
+
+    It is a function of the settings and the update rows that it was shown, however they
+    were cut into messages. Rows of a partition at or below the highest position applied
+    from it are skipped, so that repeats do no harm.
+
+    Parameters
+    ----------
+    settings
+        Sizes of the rows, half-lives, learning rate and seed.
+
+    Examples
+    --------
+    >>> model = ShopModel(Settings())
+    >>> model.position, model.items.used
+    (0, 0)
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.position = 0
+        """Offset of the next record of shop-updates."""
+        self.applied = 0
+        """Rows learned so far."""
+        self.highest: dict[int, int] = {}
+        """The highest position learned from each partition."""
+        self._rates = knowledge.rates(settings)
+        self.factors = zeros(1, factorization.layout(settings.factors), FactorRow)
+        """One row to each of `items`, under the same number."""
+        self.items = Numbering(knowledge.item_layout(settings), ItemRow, self._begin)
+        self.categories = Numbering(
+            knowledge.category_layout(settings), CategoryRow, lambda rows, first, last: None
+        )
+        self._ring = zeros(1, factorization.ring_layout(), RingRow)
+        scratch = factorization.scratch_layout(settings.factors, settings.negatives)
+        self._scratch = zeros(1, scratch, ScratchRow)
+        self._room = (
+            zeros(ranking.CANDIDATES, ranking.CANDIDATE, CandidateRow),
+            zeros(1, ranking.query_layout(settings.factors), QueryRow),
+            zeros(ranking.LISTS * settings.list_size, ranking.RANKED, RankedRow),
+        )
+
+    def apply(self, updates: ShopUpdates, offset: int | None = None) -> None:
+        """Learn one record; without an offset it is the next one. One before it is known.
+
+        New ids are numbered row by row: the row's own, then its recent ones, newest first.
+
+        Raises
+        ------
+        StreamError
+            If the record is malformed; nothing of it is learned then.
+        """
+        offset = self.position if offset is None else offset
+        if offset < self.position:
+            return
+        columns = columns_of(updates)
+        self._learn(self._unseen(columns, updates.partition), updates)
+        self.position = offset + 1
+
+    @property
+    def view(self) -> ShopView:
+        """What a ranking reads, and where it works and answers."""
+        return ShopView(self.items.rows, self.factors, self.items.cells, *self._room)
+
+    def item_names(self, ids: Iterable[int]) -> dict[int, str]:
+        """The names of these items by id, "" where none came yet."""
+        wanted = list(ids)
+        numbers = np.empty(len(wanted), np.int32)
+        find_all(self.items.cells, np.array(wanted, np.int64), numbers)
+        names = self.items.names
+        return {
+            id: names[number] if number >= 0 else ""
+            for id, number in zip(wanted, numbers.tolist(), strict=True)
+        }
+
+    def hash(self) -> str:
+        """32 hex digits of everything learned; equal positions of a log give equal hashes."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(msgspec.msgpack.encode(self._known()))
+        for array in self._arrays():
+            digest.update(array.data)
+        return digest.hexdigest()
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the model; it costs a copy of the arrays and no more."""
+        arrays = [array.tobytes() for array in self._arrays()]
+        applied, highest, item_names, category_names = self._known()
+        header = Header(
+            version=VERSION,
+            settings=self.settings.fingerprint(),
+            position=self.position,
+            applied=applied,
+            highest=highest,
+            item_names=item_names,
+            category_names=category_names,
+            layouts=[fingerprint(layout) for layout in self._layouts()],
+            sizes=[len(array) for array in arrays],
+            digest=b"",
+        )
+        return Snapshot(header, arrays)
+
+    @classmethod
+    def restore(cls, stored: bytes, settings: Settings) -> "ShopModel":
+        """The model that `Snapshot.pack` stored.
+
+        Raises
+        ------
+        StreamError
+            If it was stored with other settings, by another version, or not to its end.
+        """
+        model = cls(settings)
+        header, start = _header(stored)
+        model._refuse_others(header)
+        ends = list(accumulate(header.sizes, initial=start))
+        arrays = [memoryview(stored)[a:b] for a, b in pairwise(ends)]
+        if len(stored) != ends[-1] or _digest(arrays) != header.digest:
+            raise StreamError("the stored shop model is damaged; delete it, the log rebuilds it")
+        model._take(header, arrays)
+        return model
+
+    def _begin(self, items: Rows[ItemRow], first: int, last: int) -> None:
+        if last > len(self.factors):
+            self.factors = grown(self.factors, last)
+        knowledge.begin(self.factors, items, first, last, self.settings.seed)
+
+    def _unseen(self, columns: Columns, partition: int) -> Columns:
+        """The rows above the highest position seen before each."""
+        before = np.append(self.highest.get(partition, -1), columns.position)
+        reached = np.maximum.accumulate(before)
+        self.highest[partition] = int(reached[-1])
+        return columns.only(columns.position > reached[:-1])
+
+    def _learn(self, columns: Columns, message: ShopUpdates) -> None:
+        if not len(columns.position):
+            return
+        updates = zeros(len(columns.position), UPDATE, Update)
+        table = np.asarray(updates)
+        table["occurred_at"], table["step"] = columns.occurred_at, columns.step
+        item_of = _numbered(self.items, columns.ids, columns.item, columns.recent_items)
+        table["item_index"] = item_of[columns.item]
+        table["recent_items"] = item_of[columns.recent_items]
+        category_of = _numbered(
+            self.categories, columns.ids, columns.category, columns.recent_categories
+        )
+        table["category_index"] = category_of[columns.category]
+        table["recent_categories"] = category_of[columns.recent_categories]
+        _name(self.items, item_of, columns.item, message.names)
+        _name(self.categories, category_of, columns.category, message.names)
+        knowledge.learn_updates(
+            self.items.rows, self.factors, self.categories.rows, self._ring, updates, self.applied,
+            self._rates, self._scratch,
+        )  # fmt: skip
+        self.applied += len(updates)
+
+    def _known(self) -> tuple[int, dict[int, int], list[str], list[str]]:
+        """What is no array, in a fixed order."""
+        highest = dict(sorted(self.highest.items()))
+        return self.applied, highest, list(self.items.names), list(self.categories.names)
+
+    def _layouts(self) -> list[Layout]:
+        tables = [self.items.rows, self.factors, self.categories.rows, self._ring]
+        return [table.dtype for table in tables]
+
+    def _arrays(self) -> list[UInt8s]:
+        """Views of the bytes that count."""
+        factors = np.asarray(self.factors)[: self.items.used]
+        items, categories = self.items.used_rows(), self.categories.used_rows()
+        arrays = [items, factors, categories, np.asarray(self._ring)]
+        return [array.view(np.ndarray).view(np.uint8).reshape(-1) for array in arrays]
+
+    def _refuse_others(self, header: Header) -> None:
+        if header.settings != self.settings.fingerprint():
+            raise StreamError(
+                f"the stored shop model was made with settings {header.settings}, these are "
+                f"{self.settings.fingerprint()}; use those, or delete it: the log rebuilds it"
+            )
+        if header.layouts != [fingerprint(layout) for layout in self._layouts()]:
+            raise StreamError(
+                "the stored shop model has rows of another version; delete it, the log rebuilds it"
+            )
+
+    def _take(self, header: Header, arrays: list[memoryview]) -> None:
+        items, factors, categories, ring = (
+            np.frombuffer(array, layout)
+            for array, layout in zip(arrays, self._layouts(), strict=True)
+        )
+        self.items.refill(items, header.item_names)
+        self.factors = copied(factors, max(1, len(factors)))
+        self.categories.refill(categories, header.category_names)
+        self._ring = copied(ring, 1)
+        self.position, self.applied = header.position, header.applied
+        self.highest = dict(header.highest)
+
+
+def _numbered(numbering: Numbering[Row], ids: Int64s, own: Int32s, recent: Int32s) -> Int32s:
+    """The row number of each id that these columns name; new ones row by row, own id first."""
+    order = np.concatenate([own[:, np.newaxis], recent], axis=1).ravel()
+    return numbering.numbers(ids, order)
+
+
+def _name(numbering: Numbering[Row], number_of: Int32s, own: Int32s, names: list[str]) -> None:
+    """Take the names of the rows' own ids."""
+    indexes = np.unique(own[own >= 0])
+    numbering.name(number_of[indexes], [names[index] for index in indexes.tolist()])
+
+
+def _digest(arrays: list[bytes] | list[memoryview]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(array)
+    return digest.digest()
+
+
+def _header(stored: bytes) -> tuple[Header, int]:
+    """The header of a stored model, and where the arrays start."""
+    start = PREFIX + int.from_bytes(stored[:PREFIX], "little")
+    try:
+        header = msgspec.msgpack.decode(stored[PREFIX:start], type=Header)
+    except msgspec.DecodeError:
+        raise StreamError("this is no stored shop model; delete it, the log rebuilds it") from None
+    if header.version != VERSION:
+        raise StreamError(
+            f"the stored shop model has version {header.version}, this reads {VERSION}; "
+            "delete it, the log rebuilds it"
+        )
+    return header, start

@@ -1,0 +1,61 @@
+"""From 64-bit ids to row numbers: an open-addressing table in two arrays' worth of rows.
+
+Linear probing over a power of two of cells, at most half of them taken, never
+deleted from. It is derived state: it can be rebuilt from the ids in row order.
+"""
+
+import numpy as np
+
+from stream.core.compiled import kernel
+from stream.core.ids import NONE
+from stream.core.rows import Layout, Rows, zeros
+
+
+class Cell:
+    """One place of the table; `id` 0 is free."""
+
+    id: int
+    row: int
+
+
+LAYOUT: Layout = np.dtype([("id", "i8"), ("row", "i4")], align=True)
+MISSING = -1
+
+
+@kernel
+def home(id: int, cells: int) -> int:
+    """Where the search for `id` begins: ids are hashes, but their low bits may be chosen."""
+    return (id ^ (id >> 29)) & (cells - 1)
+
+
+@kernel
+def find(table: Rows[Cell], id: int) -> int:
+    """The row number of `id`, or -1."""
+    place = home(id, len(table))
+    while table[place].id != NONE:
+        if table[place].id == id:
+            return int(table[place].row)
+        place = (place + 1) & (len(table) - 1)
+    return MISSING
+
+
+@kernel
+def insert(table: Rows[Cell], id: int, row: int) -> None:
+    """Remember an id that is not there yet; the caller keeps half of the cells free."""
+    place = home(id, len(table))
+    while table[place].id != NONE:
+        place = (place + 1) & (len(table) - 1)
+    table[place].id = id
+    table[place].row = row
+
+
+@kernel
+def fill(table: Rows[Cell], ids: np.ndarray, count: int) -> None:
+    """Remember the first `count` of `ids` under their positions."""
+    for row in range(count):
+        insert(table, ids[row], row)
+
+
+def empty(room: int) -> Rows[Cell]:
+    """A table in which `room` ids take at most half of the cells."""
+    return zeros(max(16, 1 << int(2 * room - 1).bit_length()), LAYOUT, Cell)

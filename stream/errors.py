@@ -1,0 +1,20 @@
+"""Errors that a person can answer, told in one line."""
+
+
+class StreamError(Exception):
+    """Something outside the code went wrong; the message names it and the fix.
+
+    The command line prints the message alone and exits with `exit_code`.
+    """
+
+    exit_code = 1
+
+
+class WrongUse(StreamError):
+    """Asked for something that can't be: a wrong option, setting or file."""
+
+    exit_code = 2
+
+
+class BadRecord(ValueError):
+    """A record that is not a behavior event; the message says why, for the dead letters."""

@@ -1,0 +1,1 @@
+"""Simulated shops and measurements of what the models reach."""

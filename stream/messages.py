@@ -1,0 +1,197 @@
+"""Every message on every topic. These Structs are the schemas: `make schemas` writes them out."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Pattern = Literal["gain", "move", "restart"]
+Because = Literal["follows", "precedes", "recent", "similar"]
+
+Name = Annotated[str, Meta(min_length=1)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+NaturalNumber = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(description="Unix seconds")]
+Time = Annotated[
+    int | float | str,
+    Meta(description="Unix seconds, milliseconds (from 1e11 up) or an RFC 3339 string"),
+]
+
+
+class BasketItem(Struct, frozen=True, omit_defaults=True, gc=False):
+    """One item of an event that touches several."""
+
+    item_id: Name | None = None
+    category: Name | None = None
+    position: int | None = None
+    price: float | None = None
+    quantity: float | None = None
+
+
+class BehaviorEvent(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A shopper did something. Key: user_id. Topic: behavior-events.
+
+    `event_type` follows GA4's e-commerce events; settings map other names. With
+    `items`, the event counts as several of one record, in order.
+    """
+
+    user_id: Name
+    event_type: Name
+    occurred_at: Time
+    item_id: Name | None = None
+    category: Name | None = None
+    event_id: Name | None = None
+    session_id: Name | None = None
+    items: list[BasketItem] | None = None
+    price: float | None = None
+    currency: str | None = None
+    quantity: float | None = None
+    rating: float | None = None
+    brand: str | None = None
+    query: str | None = None
+    list_id: str | None = None
+    position: int | None = None
+    promotion_id: str | None = None
+    properties: dict[str, object] | None = None
+
+
+class CatalogItem(Struct, frozen=True, omit_defaults=True):
+    """What the shop says of an item: a line of a catalog file."""
+
+    item_id: Name
+    category: Name | None = None
+    title: str | None = None
+    brand: str | None = None
+    price: float | None = None
+
+
+class ShareChange(Struct, frozen=True, gc=False):
+    """A category's share of a shopper's events before and after a move."""
+
+    category: Name
+    before: Fraction
+    after: Fraction
+
+
+class MigrationAlert(Struct, frozen=True, tag_field="kind", tag="detected", kw_only=True):
+    """A shopper's interest moved. Key: user_id. Topic: migration-alerts.
+
+    The same records and settings always give the same alert under the same id.
+    What to show now is the recommendation delta named by `delta_id`.
+    """
+
+    id: Name
+    revision: NaturalNumber = 0
+    scope: Literal["user"] = "user"
+    user_id: Name
+    from_category: Annotated[Name, Meta(description="what lost the largest share")]
+    to_category: Annotated[Name, Meta(description="what gained the largest share")]
+    pattern: Annotated[
+        Pattern,
+        Meta(description="one category grew; it took from another; most is new"),
+    ]
+    strength: Annotated[
+        Fraction, Meta(description="total variation distance between the mixes before and after")
+    ]
+    score: Annotated[
+        Fraction,
+        Meta(description="rank of the evidence, from 0 to 1; not a calibrated probability"),
+    ]
+    evidence: Annotated[
+        float, Meta(description="the detector's statistic T; it exceeds `threshold`")
+    ]
+    threshold: float
+    changes: Annotated[list[ShareChange], Meta(description="the shares that changed most")]
+    occurred_at: Annotated[Seconds, Meta(description="last event of the session that tipped it")]
+    began_at: Annotated[Seconds, Meta(description="when the change began, estimated")]
+    session_started_at: Seconds
+    session_events: NaturalNumber
+    delta_id: Name
+    source_offset: NaturalNumber
+    settings: Annotated[Name, Meta(description="fingerprint of the settings")]
+
+
+class Reason(Struct, frozen=True, omit_defaults=True, gc=False):
+    """Why an item is in a list: the largest part of its score, and that part's share."""
+
+    because: Annotated[
+        Because,
+        Meta(
+            description="it often follows `item_id`; it often precedes it; the shopper had it "
+            "before; its factors fit the shopper's recent items"
+        ),
+    ]
+    share: Fraction
+    item_id: Name | None = None
+
+
+class RankedItem(Struct, frozen=True, gc=False):
+    """One entry of a list, best first."""
+
+    item_id: Name
+    score: float
+    reason: Reason
+
+
+class Moved(Struct, frozen=True, gc=False):
+    """An item's place in the last list and in this one, counted from 0."""
+
+    item_id: Name
+    before: NaturalNumber
+    now: NaturalNumber
+
+
+class RecommendationDelta(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What changed in a shopper's list, and the whole list. Key: user_id.
+
+    Topic: recommendation-deltas. Keep the one with the highest `sequence`: a repeat
+    after a crash may differ.
+    """
+
+    id: Name
+    user_id: Name
+    sequence: Annotated[NaturalNumber, Meta(description="offset of the record that caused it")]
+    occurred_at: Seconds
+    full: Annotated[bool, Meta(description="entered, left and moved are against an empty list")]
+    items: list[RankedItem]
+    entered: list[Name]
+    left: list[Name]
+    moved: list[Moved]
+    model_position: Annotated[int, Meta(description="records of shop-updates the list knew of")]
+    alert_id: Annotated[Name | None, Meta(description="the detected alert that asked for it")] = (
+        None
+    )
+    settings: Name
+
+
+class ShopUpdates(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one batch of a partition taught about the shop. No key. Topic: shop-updates.
+
+    Columns are packed little-endian arrays, one entry an event, or `recent` entries
+    an event where said. They index `ids`, whose names are in `names` ("" where an
+    earlier record had it). No user ids.
+    """
+
+    partition: NaturalNumber
+    ids: Annotated[bytes, Meta(description="int64: xxh3 of the names of items and categories")]
+    names: list[str]
+    position: Annotated[
+        bytes, Meta(description="int64: source offset * 1024 + place in the record")
+    ]
+    occurred_at: Annotated[bytes, Meta(description="float64: Unix seconds")]
+    item: Annotated[bytes, Meta(description="int32: index into ids, -1 for none")]
+    category: Annotated[bytes, Meta(description="int32: index into ids, -1 for none")]
+    recent_items: Annotated[bytes, Meta(description="int32[5]: newest first, -1 for none")]
+    recent_categories: Annotated[bytes, Meta(description="int32[5]: newest first, -1 for none")]
+    step: Annotated[bytes, Meta(description="int8: 0 stay, 1 return, 2 enter a category, -1 none")]
+    action: Annotated[bytes, Meta(description="int8: 0 view, 1 cart or wishlist, 2 purchase")]
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """A record that was refused, with its address and the reason. Topic: dead-letters."""
+
+    topic: Annotated[Name, Meta(description="or the file, in a replay from files")]
+    partition: Annotated[int, Meta(description="-1 where a file has none")]
+    offset: Annotated[NaturalNumber, Meta(description="or the line's number, from 1")]
+    reason: Name
+    key: Annotated[bytes | None, Meta(description="base64")]
+    value: Annotated[bytes | None, Meta(description="base64")]

@@ -1,0 +1,191 @@
+"""Every setting, in one frozen object: from a TOML file, DRIFT_* variables and flags."""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from stream.errors import WrongUse
+
+DAY = 86_400.0
+
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Slots = Annotated[int, Meta(ge=2, le=512)]
+Count = Annotated[int, Meta(ge=1)]
+
+# GA4's names, and what other logs call the same things.
+EVENT_TYPES = {
+    "view": "view_item",
+    "pv": "view_item",
+    "click": "select_item",
+    "impression": "view_item_list",
+    "cart": "add_to_cart",
+    "addtocart": "add_to_cart",
+    "fav": "add_to_wishlist",
+    "favorite": "add_to_wishlist",
+    "wishlist": "add_to_wishlist",
+    "buy": "purchase",
+    "transaction": "purchase",
+    "remove": "remove_from_cart",
+    "return": "refund",
+}
+WEIGHTS = {
+    "view_item": 1.0,
+    "select_item": 1.0,
+    "search": 1.0,
+    "add_to_wishlist": 2.0,
+    "add_to_cart": 3.0,
+    "purchase": 5.0,
+    "remove_from_cart": 0.0,
+    "refund": 0.0,
+    "view_item_list": 0.0,
+    "view_promotion": 0.0,
+    "select_promotion": 0.0,
+}
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an operator can set. Times are seconds of event time unless said otherwise.
+
+    All but those in `RUNTIME` change what the stored state means.
+    """
+
+    # Events
+    event_types: dict[str, str] = field(default_factory=dict)
+    """Further names of event types: `{"pdp_view": "view_item"}`. The usual ones are known."""
+    event_weights: dict[str, Annotated[float, Meta(ge=0)]] = field(default_factory=dict)
+    """How much an event of a type counts as interest; 0 counts for nothing."""
+    category_level: Annotated[int, Meta(ge=0)] = 0
+    """Cut paths like `A > B > C` after so many parts; 0 keeps them whole."""
+    first_year: Annotated[int, Meta(ge=1970, le=2100)] = 2000
+    last_year: Annotated[int, Meta(ge=1970, le=9998)] = 2100
+    """Events outside these years are refused."""
+    max_value_bytes: Count = 1 << 20
+    """Larger records are refused."""
+    remembered_event_ids: Slots = 16
+    """Repeats of so many last `event_id`s of a shopper are recognized."""
+
+    # Sessions and the shift detector
+    session_gap: Positive = 1800.0
+    session_switch: Positive = 60.0
+    """Another `session_id` begins a session only after so long without the old one."""
+    false_alarms_per_10k_events: Annotated[float, Meta(gt=0, le=1000)] = 1.0
+    """How many detected alerts 10,000 events of shoppers who did not move may cause."""
+    detector_slots: Slots = 32
+    """Categories of one shopper that the detector follows at once."""
+
+    # Interest and recent items
+    short_half_life: Positive = 3600.0
+    long_half_life: Positive = 35 * DAY
+    interest_slots: Slots = 32
+    recent_items: Slots = 32
+
+    # The shop model
+    neighbors: Slots = 64
+    """Items remembered around each item; the same for categories."""
+    transition_half_life: Positive = 35 * DAY
+    popularity_half_life: Positive = 120 * DAY
+    factors: Slots = 32
+    negatives: Annotated[int, Meta(ge=1, le=64)] = 8
+    factor_rate: Positive = 0.1
+    adopt_every: Count = 1000
+    """A replay from files shows the shop model new records in steps of so many."""
+
+    # Recommendations
+    list_size: Annotated[int, Meta(ge=3, le=100)] = 20
+    delta_interval: Annotated[float, Meta(ge=0)] = 300.0
+    """At most one delta a shopper in so long, unless the shopper's interest moved."""
+    full_list_every: Count = 20
+    """Each so many deltas say the whole list anew, as the first does."""
+
+    seed: int = 7
+
+    # Running it (nothing below changes what the state means)
+    hot_users: Annotated[int, Meta(ge=4)] = 20_000
+    """Shoppers of a partition kept in memory; all others are on disk."""
+    checkpoint_rows: Count = 5000
+    checkpoint_seconds: Positive = 2.0
+    """Seconds of the clock on the wall."""
+    replica_save_seconds: Positive = 180.0
+    """The shop model's replica is saved this often, by the clock on the wall."""
+    lost_range: str = "stop"
+    """When the log no longer holds what a state lacks: `stop`, or `continue` without it."""
+
+    def __post_init__(self) -> None:
+        if self.first_year > self.last_year:
+            raise ValueError(f"first_year {self.first_year} is after last_year {self.last_year}")
+        if self.lost_range not in ("stop", "continue"):
+            raise ValueError(f"lost_range must be stop or continue, got {self.lost_range!r}")
+        for name, known in [*self.event_types.items(), *((n, n) for n in self.event_weights)]:
+            if known not in WEIGHTS:
+                raise ValueError(f"{name!r} is no event type; known are {', '.join(WEIGHTS)}")
+
+    def canonical_types(self) -> dict[str, str]:
+        """From every name that an event type goes by to its name in GA4."""
+        return {name: name for name in WEIGHTS} | EVENT_TYPES | self.event_types
+
+    def weights(self) -> dict[str, float]:
+        """The weight of each of GA4's event types."""
+        return WEIGHTS | self.event_weights
+
+    def meaning(self) -> dict[str, object]:
+        """The settings that change what the state means."""
+        return {k: v for k, v in msgspec.to_builtins(self).items() if k not in RUNTIME}
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change with the meaning of the state."""
+        text = msgspec.json.encode(self.meaning(), order="sorted")
+        return hashlib.blake2b(text, digest_size=8).hexdigest()
+
+
+RUNTIME = frozenset(
+    ["hot_users", "checkpoint_rows", "checkpoint_seconds", "replica_save_seconds", "lost_range"]
+)
+
+
+def load(
+    path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Settings:
+    """The settings of a TOML file, then of DRIFT_* variables, then of flags; later ones win.
+
+    Raises
+    ------
+    WrongUse
+        Naming the setting, its value, and what would do.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, object] = _read(path) if path else {}
+    for name in Settings.__struct_fields__:
+        text = environment.get(f"DRIFT_{name.upper()}")
+        if text is not None:
+            values[name] = _parsed(name, text)
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise WrongUse(f"settings: {error}") from None
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise WrongUse(f"settings: can't read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUse(f"settings: {path} is not TOML: {error}") from None
+
+
+def _parsed(name: str, text: str) -> object:
+    """A variable's value, read as TOML; what is not TOML is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
