@@ -1,0 +1,55 @@
+"""`drift worker`: one member of the consumer group."""
+
+import asyncio
+import logging
+import socket
+from pathlib import Path
+
+import click
+
+from stream.cli.options import broker_option, settings_option, state_option
+
+
+@click.command(epilog="Example: drift worker --broker 127.0.0.1:9092 --state /var/lib/drift")
+@broker_option
+@state_option(required=True)
+@click.option(
+    "--group",
+    default="interest-drift",
+    show_default=True,
+    help="The consumer group; its workers share the partitions.",
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Of this member, kept over restarts: it then gets its partitions back at once.  "
+    "[default: the host's name and the state folder's]",
+)
+@settings_option
+@click.option(
+    "--log-level",
+    type=click.Choice(["info", "warning", "error"]),
+    default="info",
+    show_default=True,
+)
+def worker(
+    broker: str, state: Path, group: str, name: str | None, settings: Path | None, log_level: str
+) -> None:
+    """Run one member of the consumer group until SIGTERM or Ctrl-C.
+
+    It reads behavior-events and publishes alerts, deltas and what the shop learns.
+    Start as many as there are cores and partitions, each with a --state of its own.
+    """
+    from stream.settings import load
+
+    loaded = load(settings)
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    # The libraries' own news hide ours, and may hold what a record holds.
+    for library in ("aiokafka", "faust", "mode", "kafka", "stream.topology.batches", "numba"):
+        logging.getLogger(library).setLevel("WARNING")
+    from stream.topology.worker import Worker
+
+    member = name or f"{socket.gethostname()}-{state.resolve().name}"
+    asyncio.run(Worker(broker, state, group, member, loaded).run())

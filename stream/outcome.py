@@ -1,0 +1,283 @@
+"""What came of a batch of records, as the messages to publish."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from stream.core import drift
+from stream.core.engine import PLACES, Event, Results
+from stream.core.ids import NONE
+from stream.core.ranking import REASONS, RankedRow
+from stream.core.rows import Rows
+from stream.core.shop import ShopModel
+from stream.core.updates import LAYOUT as UPDATE
+from stream.messages import (
+    DeadLetter,
+    MigrationAlert,
+    Moved,
+    RankedItem,
+    Reason,
+    RecommendationDelta,
+    ShareChange,
+)
+
+MOST_CHANGES = 5
+SMALLEST_CHANGE = 0.005
+DIGITS = 5
+"""Of scores and shares in lists: float32 has little more, and a list has twenty of each."""
+
+
+class Alarm(NamedTuple):
+    """A detected move, before it has its number among those of its record."""
+
+    offset: int
+    user: str
+    pattern: int
+    from_category: int
+    to_category: int
+    strength: float
+    evidence: float
+    occurred_at: float
+    began_at: float
+    session_started_at: float
+    session_events: int
+    shares: list[tuple[int, float, float]]
+    """Category, share before, share after."""
+
+
+Entry = tuple[int, float, int, float, int]
+"""Item, score, reason, the reason's share, and the recent item behind it (or 0)."""
+
+
+class SentList(NamedTuple):
+    """A list that the loop sent, before its entries have names."""
+
+    offset: int
+    user: str
+    occurred_at: float
+    full: bool
+    entries: list[Entry]
+    previous: list[int]
+
+
+@dataclass
+class Outcome:
+    """The messages of a batch, in the order of its records."""
+
+    alerts: list[MigrationAlert] = field(default_factory=list)
+    deltas: list[RecommendationDelta] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    updates: np.ndarray = field(default_factory=lambda: np.zeros(0, UPDATE))
+    """What the batch taught about the shop: one row an event."""
+    names: dict[int, str] = field(default_factory=dict)
+    """The names behind the ids of items and categories in `updates`."""
+
+
+class Gathering:
+    """Takes results out of the loop's buffers while the slots still mean the same shoppers."""
+
+    def __init__(self, users: list[str], ranked: Rows[RankedRow]) -> None:
+        self.alarms: list[Alarm] = []
+        self.lists: list[SentList] = []
+        self.updates: list[np.ndarray] = []
+        self._users = users
+        self._ranked = np.asarray(ranked)
+
+    def take(self, results: Results, events: Rows[Event]) -> None:
+        """Empty the buffers."""
+        progress = results.progress[0]
+        for place in range(int(progress.alarms)):
+            self._take_alarm(results, events, place)
+        if progress.lists:
+            self._take_lists(results, events, int(progress.lists))
+        if progress.updates:
+            self.updates.append(np.asarray(results.updates)[: int(progress.updates)].copy())
+        progress.alarms, progress.lists, progress.updates = 0, 0, 0
+
+    def _take_alarm(self, results: Results, events: Rows[Event], place: int) -> None:
+        alarm, tipped = results.alarms[place], results.tipped[place]
+        used = int(alarm.used)
+        shares = zip(
+            alarm.categories[:used].tolist(),
+            alarm.before[:used].tolist(),
+            alarm.after[:used].tolist(),
+            strict=True,
+        )
+        self.alarms.append(
+            Alarm(
+                offset=int(events[int(tipped.event)].position) // PLACES,
+                user=self._users[int(tipped.slot)],
+                pattern=int(alarm.pattern),
+                from_category=int(alarm.from_category),
+                to_category=int(alarm.to_category),
+                strength=float(alarm.strength),
+                evidence=float(alarm.evidence),
+                occurred_at=float(alarm.ended_at),
+                began_at=float(alarm.began_at),
+                session_started_at=float(alarm.started_at),
+                session_events=int(alarm.session_events),
+                shares=list(shares),
+            )
+        )
+
+    def _take_lists(self, results: Results, events: Rows[Event], count: int) -> None:
+        size = results.lists.dtype["previous"].shape[0]
+        ranked = self._ranked[: count * size]
+        scores = ranked["score"].astype(np.float64).round(DIGITS).tolist()
+        shares = ranked["share"].astype(np.float64).round(DIGITS).tolist()
+        entries = list(
+            zip(
+                ranked["item_id"].tolist(),
+                scores,
+                ranked["reason"].tolist(),
+                shares,
+                ranked["because"].tolist(),
+                strict=True,
+            )
+        )
+        rows, whole = np.asarray(results.lists)[:count], np.asarray(events)
+        at_event = rows["event"]
+        columns = zip(
+            range(0, count * size, size),
+            (whole["position"][at_event] // PLACES).tolist(),
+            rows["slot"].tolist(),
+            whole["occurred_at"][at_event].tolist(),
+            rows["full"].tolist(),
+            rows["used"].tolist(),
+            rows["previous"].tolist(),
+            rows["previous_used"].tolist(),
+            strict=True,
+        )
+        for first, offset, slot, at, full, used, previous, before in columns:
+            own = entries[first : first + used]
+            self.lists.append(
+                SentList(offset, self._users[slot], at, bool(full), own, previous[:before])
+            )
+
+    def all_updates(self) -> np.ndarray:
+        return np.concatenate(self.updates) if self.updates else np.zeros(0, UPDATE)
+
+
+class Writer:
+    """Turns what was gathered into messages, with ids that a repeat would have too."""
+
+    def __init__(
+        self, topic: str, partition: int, settings: str, threshold: float, categories: list[str]
+    ) -> None:
+        self._prefix = f"{topic}-{partition}"
+        self._settings = settings
+        self._threshold = threshold
+        self._categories = categories
+
+    def alerts(self, alarms: Sequence[Alarm]) -> list[MigrationAlert]:
+        """Alerts in the order of records, those of one record in the order of user ids."""
+        alerts: list[MigrationAlert] = []
+        number, users, last = 0, 0, (-1, "")
+        # Sorting is stable: two of one shopper stay in the order in which they were raised.
+        for alarm in sorted(alarms, key=lambda alarm: (alarm.offset, alarm.user)):
+            same_record = alarm.offset == last[0]
+            number = number + 1 if same_record else 0
+            users = (users + (alarm.user != last[1])) if same_record else 0
+            last = (alarm.offset, alarm.user)
+            alerts.append(self._alert(alarm, number, users))
+        return alerts
+
+    def _alert(self, alarm: Alarm, number: int, user_number: int) -> MigrationAlert:
+        return MigrationAlert(
+            id=f"{self._prefix}-{alarm.offset}-detected-{number}",
+            user_id=alarm.user,
+            from_category=self._categories[alarm.from_category],
+            to_category=self._categories[alarm.to_category],
+            pattern=drift.PATTERNS[alarm.pattern],
+            strength=alarm.strength,
+            score=alarm.evidence / (alarm.evidence + self._threshold),
+            evidence=alarm.evidence,
+            threshold=self._threshold,
+            changes=self._changes(alarm),
+            occurred_at=alarm.occurred_at,
+            began_at=alarm.began_at,
+            session_started_at=alarm.session_started_at,
+            session_events=alarm.session_events,
+            delta_id=f"{self._prefix}-{alarm.offset}-delta-{user_number}",
+            source_offset=alarm.offset,
+            settings=self._settings,
+        )
+
+    def _changes(self, alarm: Alarm) -> list[ShareChange]:
+        """The shares that changed most, but for what rounding could have done."""
+        by_size = sorted(
+            alarm.shares, key=lambda share: (-abs(share[2] - share[1]), self._categories[share[0]])
+        )
+        return [
+            ShareChange(self._categories[code], before, after)
+            for code, before, after in by_size[:MOST_CHANGES]
+            if abs(after - before) >= SMALLEST_CHANGE
+        ]
+
+    def deltas(
+        self, lists: Sequence[SentList], alerts: Sequence[MigrationAlert], shop: ShopModel
+    ) -> list[RecommendationDelta]:
+        """Deltas in the order in which they were made, each under the id its alert names."""
+        asked: dict[tuple[int, str], MigrationAlert] = {}
+        alerted: dict[int, set[str]] = {}
+        for alert in alerts:
+            asked.setdefault((alert.source_offset, alert.user_id), alert)
+            alerted.setdefault(alert.source_offset, set()).add(alert.user_id)
+        names = shop.item_names(_ids(lists))
+        return [
+            self._delta(
+                sent,
+                asked.get((sent.offset, sent.user)),
+                len(alerted.get(sent.offset, ())),
+                names,
+                shop.position,
+            )
+            for sent in lists
+        ]
+
+    def _delta(
+        self,
+        sent: SentList,
+        alert: MigrationAlert | None,
+        alerted: int,
+        names: dict[int, str],
+        model_position: int,
+    ) -> RecommendationDelta:
+        own = f"{self._prefix}-{sent.offset}-delta-{alerted}"
+        items = [_ranked_item(entry, names) for entry in sent.entries]
+        now = {item.item_id: place for place, item in enumerate(items)}
+        before = {names[id]: place for place, id in enumerate(sent.previous)}
+        return RecommendationDelta(
+            id=alert.delta_id if alert else own,
+            user_id=sent.user,
+            sequence=sent.offset,
+            occurred_at=sent.occurred_at,
+            full=sent.full,
+            items=items,
+            entered=[name for name in now if name not in before],
+            left=[name for name in before if name not in now],
+            moved=[
+                Moved(name, before[name], place)
+                for name, place in now.items()
+                if before.get(name, place) != place
+            ],
+            model_position=model_position,
+            alert_id=alert.id if alert else None,
+            settings=self._settings,
+        )
+
+
+def _ids(lists: Sequence[SentList]) -> set[int]:
+    """Every item that these lists speak of."""
+    ids = {entry[0] for sent in lists for entry in sent.entries}
+    ids.update(entry[4] for sent in lists for entry in sent.entries)
+    ids.update(id for sent in lists for id in sent.previous)
+    return ids
+
+
+def _ranked_item(entry: Entry, names: dict[int, str]) -> RankedItem:
+    item, score, reason, share, because = entry
+    why = Reason(REASONS[reason], share, None if because == NONE else names[because])
+    return RankedItem(names[item], score, why)

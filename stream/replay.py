@@ -1,0 +1,183 @@
+"""Run the engine over a log that is not live: the same shards, the same alerts."""
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from stream.core.shop import ShopModel
+from stream.core.updates import LAYOUT as UPDATE
+from stream.core.updates import packed
+from stream.errors import StreamError
+from stream.messages import DeadLetter, MigrationAlert, RecommendationDelta
+from stream.outcome import Outcome
+from stream.settings import Settings
+from stream.shard import EVENTS_TOPIC, Shard, open_shards
+from stream.storage.replica import load_model, save_model
+from stream.stored import SHOP
+
+PROGRESS = "replay.msgpack"
+Message = TypeVar("Message")
+
+
+class LogRecord(NamedTuple):
+    """One record of the merged order."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Published(NamedTuple):
+    """What the workers would have sent for some records, in the records' order."""
+
+    alerts: list[MigrationAlert]
+    deltas: list[RecommendationDelta]
+    dead_letters: list[DeadLetter]
+
+
+class Progress(Struct, kw_only=True):
+    """What a resumed replay must know beside shards and model."""
+
+    offsets: list[int]
+    since_adoption: int = 0
+    pending: list[bytes] = []
+    names: dict[int, str] = {}
+
+
+class Replay:
+    """Shards and a shop model over a merged log.
+
+    The shop model learns after each `adopt_every` records, so that everything here,
+    lists too, is a function of the settings and the records in their order.
+    """
+
+    def __init__(
+        self, state: Path, partitions: int, settings: Settings, topic: str = EVENTS_TOPIC
+    ) -> None:
+        self._state = state
+        self._settings = settings
+        self.shards = open_shards(state, partitions, settings, topic)
+        try:
+            self.shop = load_model(state / SHOP, settings) or ShopModel(settings)
+            self._resume(_read_progress(state / PROGRESS, partitions))
+        except BaseException:
+            self.close()
+            raise
+
+    def next_offsets(self) -> list[int]:
+        """The offset that each partition's next record has."""
+        return [shard.offset + 1 for shard in self.shards]
+
+    def feed(self, records: Sequence[LogRecord]) -> Published:
+        """Apply records in the merged order; how they are grouped into calls leaves no trace."""
+        published = Published([], [], [])
+        first = 0
+        while first < len(records):
+            last = min(len(records), first + self._settings.adopt_every - self._since_adoption)
+            self._apply(records[first:last], published)
+            self._since_adoption += last - first
+            if self._since_adoption == self._settings.adopt_every:
+                self._adopt()
+            first = last
+        return published
+
+    def save(self) -> None:
+        """Write everything to the state folder, so that another replay can go on from here."""
+        for shard in self.shards:
+            shard.checkpoint()
+        save_model(self.shop.snapshot(), self._state / SHOP)
+        progress = Progress(
+            offsets=[shard.offset for shard in self.shards],
+            since_adoption=self._since_adoption,
+            pending=[np.concatenate(rows).tobytes() if rows else b"" for rows in self._pending],
+            names=self._names,
+        )
+        (self._state / PROGRESS).write_bytes(msgspec.msgpack.encode(progress))
+
+    def hashes(self) -> list[str]:
+        """Each partition's strict state."""
+        return [shard.hash() for shard in self.shards]
+
+    def counts(self) -> dict[str, int]:
+        """What the shards counted, over all partitions and since their first record."""
+        names = ("repeats", "without_category")
+        return {name: sum(shard.counts[name] for shard in self.shards) for name in names}
+
+    def close(self) -> None:
+        for shard in self.shards:
+            shard.close()
+
+    def _resume(self, progress: Progress) -> None:
+        offsets = [shard.offset for shard in self.shards]
+        if progress.offsets != offsets:
+            raise StreamError(
+                f"state: {self._state} stands at offsets {offsets}, its shop model at "
+                f"{progress.offsets}: a replay into it was cut off; start over in a new folder"
+            )
+        self._since_adoption = progress.since_adoption
+        self._names = progress.names
+        self._pending: list[list[np.ndarray]] = [
+            [np.frombuffer(rows, UPDATE)] if rows else [] for rows in progress.pending
+        ] or [[] for _ in self.shards]
+
+    def _apply(self, records: Sequence[LogRecord], published: Published) -> None:
+        """Each partition's records to its shard; what comes out goes back into merged order."""
+        place = {(record.partition, record.offset): n for n, record in enumerate(records)}
+        alerts: list[tuple[int, MigrationAlert]] = []
+        deltas: list[tuple[int, RecommendationDelta]] = []
+        dead: list[tuple[int, DeadLetter]] = []
+        for partition, shard in enumerate(self.shards):
+            own = [record for record in records if record.partition == partition]
+            if not own:
+                continue
+            outcome = shard.apply(own, self.shop)
+            self._remember(partition, outcome)
+            self._checkpoint_if_large(shard)
+            alerts += ((place[partition, a.source_offset], a) for a in outcome.alerts)
+            deltas += ((place[partition, d.sequence], d) for d in outcome.deltas)
+            dead += ((place[partition, d.offset], d) for d in outcome.dead_letters)
+        published.alerts.extend(_in_order(alerts))
+        published.deltas.extend(_in_order(deltas))
+        published.dead_letters.extend(_in_order(dead))
+
+    def _checkpoint_if_large(self, shard: Shard) -> None:
+        if shard.changed_rows() > max(self._settings.checkpoint_rows, self._settings.hot_users):
+            shard.checkpoint()
+
+    def _remember(self, partition: int, outcome: Outcome) -> None:
+        if len(outcome.updates):
+            self._pending[partition].append(outcome.updates)
+            self._names |= outcome.names
+
+    def _adopt(self) -> None:
+        """Let the shop model learn what has come since it last did, partition by partition."""
+        for partition, rows in enumerate(self._pending):
+            if rows:
+                self.shop.apply(
+                    packed(np.concatenate(rows), partition, lambda id: self._names.get(id, ""))
+                )
+        self._pending = [[] for _ in self.shards]
+        self._names = {}
+        self._since_adoption = 0
+
+
+def _in_order(numbered: Iterable[tuple[int, Message]]) -> list[Message]:
+    return [message for _, message in sorted(numbered, key=itemgetter(0))]
+
+
+def _read_progress(path: Path, partitions: int) -> Progress:
+    if not path.exists():
+        return Progress(offsets=[-1] * partitions)
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=Progress)
+    except msgspec.DecodeError as error:
+        raise StreamError(
+            f"state: {path} is damaged ({error}); start over in a new folder"
+        ) from None

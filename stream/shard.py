@@ -1,0 +1,368 @@
+"""One partition of shoppers: skip what is known, apply what is new, store it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from xxhash import xxh3_64_intdigest
+
+from stream.core import engine
+from stream.core.engine import EVENT, PLACES, ROW, SLICE, Event
+from stream.core.events import Decoder, Ignored, Touch
+from stream.core.ids import NONE, identify
+from stream.core.rows import Rows, zeros
+from stream.core.sessions import DEADLINE, WITNESSES, Deadline
+from stream.core.shop import ShopModel
+from stream.core.shoppers import layout
+from stream.core.updates import LAYOUT as UPDATE
+from stream.core.updates import packed
+from stream.errors import BadRecord, StreamError
+from stream.messages import DeadLetter
+from stream.outcome import Gathering, Outcome, Writer
+from stream.settings import Settings
+from stream.storage.checkpoint import Checkpoint
+from stream.storage.codec import Header, RowCodec
+from stream.storage.residence import Residence
+from stream.stored import partition_folder, stored_hash
+
+EVENTS_TOPIC = "behavior-events"
+
+
+class Record(Protocol):
+    """A record of the log, as any Kafka client or file reader gives it."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Shard:
+    """The shoppers of one partition: memory, and the checkpoint that it goes on from.
+
+    Its strict state after n records is a function of the settings and those records,
+    however they were grouped, and wherever it was stopped and opened again.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        partition: int,
+        partitions: int,
+        settings: Settings,
+        topic: str = EVENTS_TOPIC,
+    ) -> None:
+        self.settings = settings
+        self.partition = partition
+        self.topic = topic
+        self._codec = RowCodec(layout(settings))
+        self._checkpoint = Checkpoint(path)
+        try:
+            self.header = self._checkpoint.header() or self._first_header(partitions)
+            self._check_header(partitions)
+            self.categories = self._checkpoint.categories(self.header.categories)
+        except BaseException:
+            self._checkpoint.close()
+            raise
+        self._codes = {name: (code, identify(name)) for code, name in enumerate(self.categories)}
+        self._stored_categories = len(self.categories)
+        self.counts = Counter(self.header.counts)
+        self._decode = Decoder(settings)
+        self._rules = engine.rules(settings)
+        self._results = engine.results(settings)
+        self._state = self._opened_state()
+        self._residence = Residence(self._state, self._codec, self._checkpoint, settings.seed)
+        self._writer = Writer(
+            topic, partition, self.header.settings, self._rules.threshold, self.categories
+        )
+
+    @property
+    def offset(self) -> int:
+        """Of the last record applied, -1 before the first."""
+        return self.header.offset
+
+    def apply(self, records: Sequence[Record], shop: ShopModel, muted: bool = False) -> Outcome:
+        """Learn records in order of their offsets; those known already are skipped.
+
+        Muted, nothing is served and the outcome is empty: it was published before.
+        """
+        outcome = Outcome()
+        gathering = Gathering(self._residence.users, shop.view.ranked)
+        touches: list[Touch] = []
+        positions: list[int] = []
+        for record in records:
+            if record.offset <= self.header.offset:
+                continue
+            decoded = self._decoded(record, outcome)
+            first = record.offset * PLACES
+            touches += decoded
+            positions += range(first, first + len(decoded))
+            self.header.offset = record.offset
+            self.header.record_time = record.timestamp
+            self.header.record_hash = xxh3_64_intdigest(record.value or b"")
+        self._run(touches, positions, shop, gathering, outcome, muted)
+        if muted:
+            return Outcome()
+        outcome.updates = gathering.all_updates()
+        outcome.alerts = self._writer.alerts(gathering.alarms)
+        outcome.deltas = self._writer.deltas(gathering.lists, outcome.alerts, shop)
+        self.counts["alerts"] += len(outcome.alerts)
+        self.counts["deltas"] += len(outcome.deltas)
+        return outcome
+
+    def stands_at(self, record: Record) -> bool:
+        """Whether this is the last record applied, by its time and its bytes."""
+        return (
+            record.offset == self.header.offset
+            and record.timestamp == self.header.record_time
+            and xxh3_64_intdigest(record.value or b"") == self.header.record_hash
+        )
+
+    def changed_rows(self) -> int:
+        """How many rows the next checkpoint would write."""
+        return self._residence.changed()
+
+    def checkpoint(self) -> None:
+        """Write the changed rows and the offset, all or nothing."""
+        progress = self._results.progress[0]
+        self.header.clock = self._state.clock.tobytes()
+        self.header.queue = np.asarray(self._state.queue)[: int(progress.queued)].tobytes()
+        self.header.categories = len(self.categories)
+        self.header.counts = dict(sorted(self.counts.items()))
+        names = list(enumerate(self.categories))[self._stored_categories :]
+        self._checkpoint.write(self.header, self._residence.take_changed(), names)
+        self._stored_categories = len(self.categories)
+
+    def hash(self) -> str:
+        """The strict state as 32 hex digits; writes a checkpoint first."""
+        self.checkpoint()
+        return stored_hash(self._checkpoint, self.settings)
+
+    def close(self) -> None:
+        """Let the folder go; what was not checkpointed is forgotten."""
+        self._checkpoint.close()
+
+    def _decoded(self, record: Record, outcome: Outcome) -> list[Touch]:
+        try:
+            if not record.key:
+                raise BadRecord("an empty key: publish with the user_id as key")
+            touches = self._decode(record.value)
+        except BadRecord as error:
+            self.counts["rejected"] += 1
+            outcome.dead_letters.append(
+                DeadLetter(
+                    topic=self.topic,
+                    partition=self.partition,
+                    offset=record.offset,
+                    reason=str(error),
+                    key=record.key,
+                    value=record.value,
+                )
+            )
+            return []
+        if isinstance(touches, Ignored):
+            self.counts["ignored"] += 1
+            return []
+        self.counts["accepted"] += 1
+        if record.key != touches[0].user_id.encode():
+            self.counts["key_differs"] += 1
+        return touches
+
+    def _run(
+        self,
+        touches: list[Touch],
+        positions: list[int],
+        shop: ShopModel,
+        gathering: Gathering,
+        outcome: Outcome,
+        muted: bool,
+    ) -> None:
+        """Run the loop over slices with no more shoppers than half of memory holds."""
+        first = 0
+        while first < len(touches):
+            last = self._cut(touches, first)
+            part = touches[first:last]
+            events = self._events(part, positions[first:last], outcome)
+            self._run_slice(events, part, shop, gathering, muted)
+            first = last
+
+    def _cut(self, touches: list[Touch], first: int) -> int:
+        last = min(first + SLICE, len(touches))
+        most = max(1, len(self._residence) // 2)
+        if last - first <= most:
+            return last
+        users: set[str] = set()
+        for place in range(first, last):
+            users.add(touches[place].user_id)
+            if len(users) > most:
+                return place
+        return last
+
+    def _run_slice(
+        self,
+        events: Rows[Event],
+        touches: list[Touch],
+        shop: ShopModel,
+        gathering: Gathering,
+        muted: bool,
+    ) -> None:
+        users = list(dict.fromkeys(touch.user_id for touch in touches))
+        progress, done = self._results.progress[0], 0
+        self._admit(events, touches, users, self._latest_clock(events))
+        rules = self._rules._replace(muted=muted)
+        while done < len(events):
+            self._make_room()
+            done = engine.run(
+                self._state, self._results, shop.view, events, done, len(events), rules
+            )
+            gathering.take(self._results, events)
+            if progress.need == ROW:
+                self._admit(events, touches, users, float(self._state.queue[0].at))
+        self.counts["repeats"] += int(progress.repeats)
+        progress.repeats = 0
+
+    def _latest_clock(self, events: Rows[Event]) -> float:
+        """No earlier than the partition's clock after these events, if not much later."""
+        clock = self._state.clock[0]
+        seen = clock.times[: int(clock.used)]
+        times = np.sort(np.concatenate([seen, np.asarray(events)["occurred_at"]]))
+        return float(times[-min(WITNESSES, len(times))])
+
+    def _admit(
+        self, events: Rows[Event], touches: list[Touch], users: list[str], until: float
+    ) -> None:
+        """Bring the slice's shoppers into memory, and those whose sessions may end by `until`."""
+        queue = np.asarray(self._state.queue)[: int(self._results.progress[0].queued)]
+        due = queue[queue["at"] <= until]
+        keys: list[int] = np.sort(due, order=["at", "key"])["key"].tolist()
+        room = len(self._residence) - len(users)
+        slots = dict(zip(users, self._residence.admit(users, keys[:room]), strict=True))
+        np.asarray(events)["slot"] = [slots[touch.user_id] for touch in touches]
+        places = np.flatnonzero(queue["at"] <= until)
+        queue["slot"][places] = [self._residence.slot(key) for key in queue["key"][places].tolist()]
+
+    def _make_room(self) -> None:
+        queued = int(self._results.progress[0].queued)
+        if queued + SLICE > len(self._state.queue):
+            grown = zeros(2 * (queued + SLICE), DEADLINE, Deadline)
+            np.asarray(grown)[:queued] = np.asarray(self._state.queue)[:queued]
+            self._state = self._state._replace(queue=grown)
+
+    def _events(self, touches: list[Touch], positions: list[int], outcome: Outcome) -> Rows[Event]:
+        """The touches as rows for the loop; only the slots are still open."""
+        events = zeros(len(touches), EVENT, Event)
+        columns = np.asarray(events)
+        _, times, items, categories, weights, actions, sessions, numbers = zip(
+            *touches, strict=True
+        )
+        columns["occurred_at"] = times
+        columns["weight"] = weights
+        columns["position"] = positions
+        columns["action"] = actions
+        columns["session"] = sessions
+        columns["number"] = numbers
+        columns["item_id"] = [NONE if item is None else self._item(item, outcome) for item in items]
+        coded = [self._category(category, outcome) for category in categories]
+        columns["category"] = [code for code, _ in coded]
+        columns["category_id"] = [id for _, id in coded]
+        records = columns["position"] // PLACES
+        columns["last"][:-1] = records[1:] != records[:-1]
+        columns["last"][-1] = 1
+        return events
+
+    def _item(self, name: str, outcome: Outcome) -> int:
+        id = identify(name)
+        outcome.names[id] = name
+        return id
+
+    def _category(self, name: str | None, outcome: Outcome) -> tuple[int, int]:
+        """The partition's number of the category, in the order they came, and its id."""
+        if name is None:
+            self.counts["without_category"] += 1
+            return -1, NONE
+        known = self._codes.get(name)
+        if known is None:
+            known = self._codes[name] = (len(self.categories), identify(name))
+            self.categories.append(name)
+        outcome.names[known[1]] = name
+        return known
+
+    def _first_header(self, partitions: int) -> Header:
+        return Header(
+            settings=self.settings.fingerprint(),
+            meaning=self.settings.meaning(),
+            layout=self._codec.fingerprint,
+            topic=self.topic,
+            partition=self.partition,
+            partitions=partitions,
+            counts={},
+        )
+
+    def _check_header(self, partitions: int) -> None:
+        header, where = self.header, self._checkpoint.path
+        if header.settings != self.settings.fingerprint():
+            now = self.settings.meaning()
+            changed = [
+                f"{name} was {header.meaning.get(name)!r}, now {now.get(name)!r}"
+                for name in sorted(now.keys() | header.meaning.keys())
+                if header.meaning.get(name) != now.get(name)
+            ]
+            raise StreamError(
+                f"state: {where} was made with other settings ({'; '.join(changed)}): "
+                "go back to them, or take a new --state folder"
+            )
+        if header.partitions != partitions or header.partition != self.partition:
+            raise StreamError(
+                f"state: {where} holds partition {header.partition} of {header.partitions}, not "
+                f"{self.partition} of {partitions}: a changed count moves shoppers between "
+                "partitions, so take a new --state folder and group, and read the log again"
+            )
+        if header.layout != self._codec.fingerprint or header.topic != self.topic:
+            raise StreamError(
+                f"state: {where} has another row layout or topic ({header.topic}): "
+                "take a new --state folder"
+            )
+
+    def _opened_state(self) -> engine.State:
+        state = engine.state(self.settings, self.settings.hot_users)
+        if not self.header.clock:
+            return state
+        queue = np.frombuffer(self.header.queue, DEADLINE)
+        room = zeros(2 * (len(queue) + SLICE), DEADLINE, Deadline)
+        np.asarray(room)[: len(queue)] = queue
+        np.asarray(room)["slot"] = -1
+        np.asarray(state.clock)[:] = np.frombuffer(self.header.clock, state.clock.dtype)
+        self._results.progress[0].queued = len(queue)
+        return state._replace(queue=room)
+
+
+def warm_up(settings: Settings) -> None:
+    """Compile every kernel, or load it from the cache, before the first event waits for it."""
+    shop = ShopModel(settings)
+    state, results = engine.state(settings, 4), engine.results(settings)
+    engine.run(state, results, shop.view, zeros(0, EVENT, Event), 0, 0, engine.rules(settings))
+    rows = np.zeros(1, UPDATE)
+    rows["item_id"], rows["category_id"] = 1, 2
+    shop.apply(packed(rows, 0, str))
+
+
+def open_shards(
+    state: Path, partitions: int, settings: Settings, topic: str = EVENTS_TOPIC
+) -> list[Shard]:
+    """All partitions, each in its own folder below `state`."""
+    shards: list[Shard] = []
+    try:
+        for partition in range(partitions):
+            path = partition_folder(state, partition)
+            shards.append(Shard(path, partition, partitions, settings, topic))
+    except BaseException:
+        for shard in shards:
+            shard.close()
+        raise
+    return shards

@@ -1,0 +1,1 @@
+"""RocksDB and files: what outlives the process."""

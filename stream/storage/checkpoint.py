@@ -1,0 +1,107 @@
+"""One partition's state on disk: rows and the source offset, in one RocksDB write."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from rocksdict import AccessType, Cache, Options, Rdict, WriteBatch
+from rocksdict import BlockBasedOptions as BlockOptions
+
+from stream.errors import StreamError
+from stream.storage import codec
+from stream.storage.codec import Header
+
+# All partitions of a process share it; RocksDB's default is one for each.
+CACHE = Cache(64 << 20)
+
+
+def _options() -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_keep_log_file_num(2)
+    options.set_max_open_files(256)
+    options.set_write_buffer_size(32 << 20)
+    blocks = BlockOptions()
+    blocks.set_block_cache(CACHE)
+    blocks.set_bloom_filter(10, False)
+    options.set_block_based_table_factory(blocks)
+    return options
+
+
+class Checkpoint:
+    """The stored state of one partition.
+
+    No write is synced to the disk: after a power cut a tail may be missing, and is
+    caught up from the log. What is there is always the state after some record.
+    """
+
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        self.path = path
+        access = AccessType.read_only() if read_only else AccessType.read_write()
+        try:
+            if not read_only:
+                path.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(path), _options(), access_type=access)
+        except OSError as error:
+            raise StreamError(f"state: can't open {path}: {error.strerror}") from None
+        except Exception as error:
+            # RocksDB's errors have no class of their own.
+            if not str(error).startswith(("IO error", "Corruption")):
+                raise
+            raise StreamError(f"state: can't open {path}: {_in_one_line(error)}") from None
+
+    def header(self) -> Header | None:
+        """Where the state stands, or None where there is none yet."""
+        stored = self._db.get(codec.HEADER)
+        if stored is None:
+            return None
+        try:
+            return codec.decode(stored)
+        except msgspec.DecodeError:
+            raise StreamError(
+                f"state: the header in {self.path} is damaged or of another version; rebuild it"
+            ) from None
+
+    def categories(self, count: int) -> list[str]:
+        """The names of the first `count` categories, by their numbers."""
+        names = self._db[[codec.category_key(code) for code in range(count)]] if count else []
+        if any(name is None for name in names):
+            raise StreamError(f"state: category names are missing in {self.path}; rebuild it")
+        return [name.decode() for name in names]
+
+    def rows(self, keys: Sequence[int]) -> list[bytes | None]:
+        """The stored values of these shoppers, None for the unknown."""
+        return self._db[[codec.row_key(key) for key in keys]] if keys else []
+
+    def all_rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every shopper's key and value, in the order of the keys."""
+        for key, value in self._db.items(from_key=codec.ROW):
+            if key >= codec.AFTER_ROWS:
+                return
+            yield key, value
+
+    def write(
+        self, header: Header, rows: Iterable[tuple[int, bytes]], names: Iterable[tuple[int, str]]
+    ) -> None:
+        """Store rows, new category names and the header, all or nothing."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in rows:
+            batch.put(codec.row_key(key), value)
+        for code, name in names:
+            batch.put(codec.category_key(code), name.encode())
+        batch.put(codec.HEADER, codec.encode(header))
+        try:
+            self._db.write(batch)
+        except Exception as error:
+            if not str(error).startswith(("IO error", "Corruption")):
+                raise
+            raise StreamError(f"state: can't write {self.path}: {_in_one_line(error)}") from None
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _in_one_line(error: Exception) -> str:
+    if "lock hold by" in str(error) or "LOCK" in str(error):
+        return "another process or shard uses it"
+    return " ".join(str(error).split())

@@ -1,0 +1,80 @@
+"""How a partition's state is stored: keys, the header, rows. Versioned, no pickle."""
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from stream.core.rows import Layout, fingerprint
+
+FORMAT = 1
+HEADER = b"h"
+CATEGORY = b"c"
+ROW = b"r"
+# One above the last row key: bytes sort as unsigned.
+AFTER_ROWS = b"s"
+
+
+class Header(Struct, kw_only=True):
+    """Where a partition's state stands, and what made it. Written with the rows it speaks of."""
+
+    format: int = FORMAT
+    settings: str
+    meaning: dict[str, object]
+    layout: bytes
+    topic: str
+    partition: int
+    partitions: int
+    offset: int = -1
+    """Of the last record applied, -1 before the first."""
+    record_time: int = 0
+    record_hash: int = 0
+    clock: bytes = b""
+    queue: bytes = b""
+    categories: int = 0
+    counts: dict[str, int]
+
+
+def category_key(code: int) -> bytes:
+    return CATEGORY + code.to_bytes(4, "big")
+
+
+def row_key(key: int) -> bytes:
+    """Where the row of a shopper is: the order of keys is that of their bytes.
+
+    >>> row_key(-2).hex()
+    '72fffffffffffffffe'
+    """
+    return ROW + key.to_bytes(8, "big", signed=True)
+
+
+class RowCodec:
+    """From rows in memory to stored values and back: the row's bytes, then the user id."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.size = layout.itemsize
+        self.fingerprint = fingerprint(layout)
+        self._whole = np.dtype((np.void, self.size))
+
+    def values(self, rows: np.ndarray, slots: np.ndarray, users: list[str]) -> list[bytes]:
+        """What to store for the rows in these slots; `users` is by slot."""
+        parts: list[bytes] = rows.view(np.ndarray).view(self._whole)[slots].tolist()
+        return [
+            part + users[slot].encode() for part, slot in zip(parts, slots.tolist(), strict=True)
+        ]
+
+    def user(self, value: bytes) -> str:
+        return value[self.size :].decode()
+
+    def fill(self, rows: np.ndarray, slots: list[int], values: list[bytes]) -> None:
+        """Put stored rows into these slots."""
+        joined = b"".join(value[: self.size] for value in values)
+        rows[slots] = np.frombuffer(joined, self.layout)
+
+
+def encode(header: Header) -> bytes:
+    return msgspec.msgpack.encode(header)
+
+
+def decode(stored: bytes) -> Header:
+    return msgspec.msgpack.decode(stored, type=Header)

@@ -1,0 +1,96 @@
+"""What a source yields for each of its lines, and the count of it."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from stream.messages import DeadLetter
+
+BLANK = "(blank line)"
+
+
+class Accepted(NamedTuple):
+    """A behavior event as it stands, or would stand, on the events topic."""
+
+    source: str
+    line: int
+    """Counted from 1 in a file; 0 for a record of a topic."""
+    partition: int | None
+    """Where the record is; None for a line of a file, which is nowhere yet."""
+    offset: int | None
+    timestamp: int
+    """Milliseconds: the event's own time, or the record's for a record of a topic."""
+    key: bytes
+    """`user_id`; for a record of a topic, its key as it came."""
+    value: bytes
+
+
+class Rejected(NamedTuple):
+    """A line that is no behavior event, and why."""
+
+    source: str
+    line: int
+    reason: str
+    value: bytes
+    """The line, cut after `max_value_bytes` and one more."""
+
+
+class IgnoredType(NamedTuple):
+    """A line of an event type that no setting knows, or a blank one."""
+
+    source: str
+    line: int
+    event_type: str
+
+
+Record = Accepted | Rejected | IgnoredType
+
+
+def dead_letter(record: Rejected) -> DeadLetter:
+    """A rejected line as the message that says so."""
+    return DeadLetter(
+        topic=record.source,
+        partition=-1,
+        offset=record.line,
+        reason=record.reason,
+        key=None,
+        value=record.value,
+    )
+
+
+@dataclass
+class Tally:
+    """How many lines there were, and what became of them.
+
+    >>> tally = Tally()
+    >>> tally.add(IgnoredType("a.jsonl", 1, "page_view"))
+    >>> tally.summary()
+    {'lines': 1, 'accepted': 0, 'rejected': 0, 'ignored': 1, 'ignored_by_type': {'page_view': 1}}
+    """
+
+    accepted: int = 0
+    rejected: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> int:
+        """Every line of data: a header is none, a blank line is one."""
+        return self.accepted + self.rejected + sum(self.ignored.values())
+
+    def add(self, record: Record) -> None:
+        if isinstance(record, Accepted):
+            self.accepted += 1
+        elif isinstance(record, Rejected):
+            self.rejected += 1
+        else:
+            kind = record.event_type
+            self.ignored[kind] = self.ignored.get(kind, 0) + 1
+
+    def summary(self) -> dict[str, object]:
+        """The counts as they stand in a command's summary."""
+        return {
+            "lines": self.lines,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "ignored": sum(self.ignored.values()),
+            "ignored_by_type": self.ignored,
+        }

@@ -1,0 +1,142 @@
+"""Hot shoppers in memory, all shoppers on disk."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stream.core.engine import State
+from stream.core.ids import identify
+from stream.storage.checkpoint import Checkpoint
+from stream.storage.codec import RowCodec
+
+NOBODY = -1
+
+
+class Residence:
+    """Which shopper's row is in which slot of the arena.
+
+    A row is read at its first touch and leaves by a clock when the arena is full:
+    a second chance for those used since the hand last passed. Leaving never
+    changes a value. A changed row that left waits in `pending` for the next write.
+    """
+
+    def __init__(self, state: State, codec: RowCodec, checkpoint: Checkpoint, seed: int) -> None:
+        self.state = state
+        self.codec = codec
+        self.pending: dict[int, bytes] = {}
+        self.users = [""] * len(state.slots)
+        self._checkpoint = checkpoint
+        self._seed = seed
+        self._slot_of: dict[int, int] = {}
+        self._key_of: dict[str, int] = {}
+        self._used = np.zeros(len(state.slots), np.bool_)
+        self._pinned = np.zeros(len(state.slots), np.bool_)
+        self._taken = 0
+        self._hand = 0
+        self._rows = np.asarray(state.shoppers)
+        self._keys = np.asarray(state.slots)["key"]
+        self._dirty = np.asarray(state.slots)["dirty"]
+
+    def __len__(self) -> int:
+        return len(self.state.slots)
+
+    def key(self, user: str) -> int:
+        """The keyed hash under which a shopper's row is stored."""
+        key = self._key_of.get(user)
+        if key is None:
+            if len(self._key_of) >= 4 * len(self):
+                self._key_of.clear()
+            key = self._key_of[user] = identify(user, self._seed)
+        return key
+
+    def admit(self, users: Sequence[str], due: Sequence[int] = ()) -> list[int]:
+        """The slots of these shoppers, brought into memory with those whose keys are `due`.
+
+        They stay there until the next call. Together they must fit.
+        """
+        keys = [self.key(user) for user in users]
+        self._pinned[:] = False
+        self._pin(keys)
+        self._pin(due)
+        wanted = dict.fromkeys([*keys, *due])
+        missing = [key for key in wanted if key not in self._slot_of]
+        if missing:
+            names = dict(zip(keys, users, strict=True))
+            self._bring(missing, [names.get(key, "") for key in missing])
+        return [self._slot_of[key] for key in keys]
+
+    def slot(self, key: int) -> int:
+        """Where a shopper is now, or -1."""
+        return self._slot_of.get(key, NOBODY)
+
+    def changed(self) -> int:
+        """How many rows the next write would store."""
+        return int(np.count_nonzero(self._dirty)) + len(self.pending)
+
+    def take_changed(self) -> list[tuple[int, bytes]]:
+        """The key and value of every row changed since the last call."""
+        slots = np.flatnonzero(self._dirty)
+        values = self.codec.values(self._rows, slots, self.users)
+        rows = [*self.pending.items(), *zip(self._keys[slots].tolist(), values, strict=True)]
+        self._dirty[:] = 0
+        self.pending.clear()
+        return rows
+
+    def stored(self, key: int) -> bytes | None:
+        """A shopper's value as it is now, wherever it is."""
+        slot = self._slot_of.get(key)
+        if slot is not None:
+            return self.codec.values(self._rows, np.array([slot]), self.users)[0]
+        return self.pending.get(key) or self._checkpoint.rows([key])[0]
+
+    def _pin(self, keys: Sequence[int]) -> None:
+        slots = [slot for key in keys if (slot := self._slot_of.get(key)) is not None]
+        self._pinned[slots] = True
+        self._used[slots] = True
+
+    def _bring(self, keys: list[int], names: list[str]) -> None:
+        slots = [self._free_slot() for _ in keys]
+        on_disk = [key for key in keys if key not in self.pending]
+        found = dict(zip(on_disk, self._checkpoint.rows(on_disk), strict=True))
+        self._rows[slots] = np.zeros((), self.codec.layout)
+        known: list[tuple[int, bytes]] = []
+        for key, name, slot in zip(keys, names, slots, strict=True):
+            self.users[slot] = name
+            self._slot_of[key] = slot
+            waiting = self.pending.pop(key, None)
+            self._dirty[slot] = waiting is not None
+            value = waiting or found.get(key)
+            if value is not None:
+                self.users[slot] = self.codec.user(value)
+                known.append((slot, value))
+        self._keys[slots] = keys
+        if known:
+            self.codec.fill(self._rows, [slot for slot, _ in known], [value for _, value in known])
+
+    def _free_slot(self) -> int:
+        if self._taken < len(self):
+            slot = self._taken
+            self._taken += 1
+        else:
+            slot = self._least_used()
+            self._leave(slot)
+        self._used[slot] = True
+        self._pinned[slot] = True
+        return slot
+
+    def _least_used(self) -> int:
+        while True:
+            slot = self._hand
+            self._hand = (slot + 1) % len(self)
+            if self._pinned[slot]:
+                continue
+            if not self._used[slot]:
+                return slot
+            self._used[slot] = False
+
+    def _leave(self, slot: int) -> None:
+        key = int(self._keys[slot])
+        if self._dirty[slot]:
+            self.pending[key] = self.codec.values(self._rows, np.array([slot]), self.users)[0]
+            self._dirty[slot] = 0
+        del self._slot_of[key]

@@ -1,0 +1,174 @@
+"""What a state folder holds, read without running anything."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from stream.core import interest
+from stream.core.ids import identify
+from stream.core.rows import Rows, copied
+from stream.core.sessions import CLOCK, DEADLINE, ClockRow, now
+from stream.core.shop import ShopModel
+from stream.core.shoppers import ShopperRow, layout, strict_layout
+from stream.errors import StreamError, WrongUse
+from stream.settings import Settings
+from stream.storage.checkpoint import Checkpoint
+from stream.storage.codec import FORMAT, Header, RowCodec
+from stream.storage.replica import load_model
+
+PREFIX = "partition-"
+SHOP = "shop"
+
+
+def partition_folder(state: Path, partition: int) -> Path:
+    return state / f"{PREFIX}{partition}"
+
+
+def stored_hash(checkpoint: Checkpoint, settings: Settings) -> str:
+    """The strict state that a checkpoint holds, as 32 hex digits."""
+    digest = hashlib.blake2b(settings.fingerprint().encode(), digest_size=16)
+    header = checkpoint.header()
+    if header is not None:
+        digest.update(header.clock)
+        for name in checkpoint.categories(header.categories):
+            digest.update(name.encode() + b"\0")
+    size = strict_layout(settings).itemsize
+    for key, value in checkpoint.all_rows():
+        digest.update(key + value[:size])
+    return digest.hexdigest()
+
+
+def combined_hash(hashes: Sequence[str]) -> str:
+    """One hash for all partitions, in their order."""
+    return hashlib.blake2b("".join(hashes).encode(), digest_size=16).hexdigest()
+
+
+class StoredPartition:
+    """One partition's checkpoint, opened for reading; a worker may go on writing it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoint = Checkpoint(path, read_only=True)
+        header = self.checkpoint.header()
+        if header is None:
+            raise StreamError(f"state: {path} holds nothing yet")
+        self.header: Header = header
+        self.settings = msgspec.convert(header.meaning, Settings)
+        self._codec = RowCodec(layout(self.settings))
+
+    def hash(self) -> str:
+        return stored_hash(self.checkpoint, self.settings)
+
+    def clock(self) -> float | None:
+        """The partition's event time, or None before three shoppers were seen."""
+        if not self.header.clock:
+            return None
+        rows: Rows[ClockRow] = copied(np.frombuffer(self.header.clock, CLOCK), 1)
+        time = float(now(rows[0]))
+        return time if np.isfinite(time) else None
+
+    def user(self, user: str) -> dict[str, Any] | None:
+        """What is known of a shopper, or None."""
+        value = self.checkpoint.rows([identify(user, self.settings.seed)])[0]
+        if value is None or self._codec.user(value) != user:
+            return None
+        row = self._row(value)
+        names = self.checkpoint.categories(self.header.categories)
+        strict = row.strict
+        shares = {
+            names[code]: round(float(interest.share(strict.interest, code)), 4)
+            for code in strict.interest.categories[: int(strict.interest.used)].tolist()
+        }
+        return {
+            "user_id": user,
+            "partition": self.header.partition,
+            "interest": dict(sorted(shares.items(), key=lambda share: (-share[1], share[0]))),
+            "sessions": int(strict.drift.sessions),
+            "session_open": bool(strict.session.open),
+            "last_event_at": float(strict.session.last_at),
+            "recent_items": strict.recents.items[: int(strict.recents.used)].tolist(),
+            "list": row.served.items[: int(row.served.used)].tolist(),
+        }
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the stored bytes, one sentence each."""
+        header = self.header
+        if header.format != FORMAT:
+            yield f"{self.path}: format {header.format}, this reads {FORMAT}"
+            return
+        if header.layout != self._codec.fingerprint:
+            yield f"{self.path}: rows have another layout; rebuild the state"
+            return
+        try:
+            self.checkpoint.categories(header.categories)
+            yield from self._row_problems()
+        except StreamError as error:
+            yield str(error)
+
+    def _row_problems(self) -> Iterator[str]:
+        keys = set()
+        for key, value in self.checkpoint.all_rows():
+            number = int.from_bytes(key[1:], "big", signed=True)
+            keys.add(number)
+            if len(value) <= self._codec.size:
+                yield f"{self.path}: the row {key[1:].hex()} is cut short"
+            elif identify(self._codec.user(value), self.settings.seed) != number:
+                yield f"{self.path}: the row {key[1:].hex()} is another shopper's"
+        queued = np.frombuffer(self.header.queue, DEADLINE)["key"].tolist()
+        lost = [key for key in queued if key not in keys]
+        if lost:
+            yield f"{self.path}: {len(lost)} open sessions are of shoppers without a row"
+
+    def _row(self, value: bytes) -> ShopperRow:
+        stored = np.frombuffer(value[: self._codec.size], self._codec.layout)
+        rows: Rows[ShopperRow] = copied(stored, 1)
+        return rows[0]
+
+    def close(self) -> None:
+        self.checkpoint.close()
+
+
+def stored_partitions(state: Path) -> list[StoredPartition]:
+    """The partitions in a state folder, by number.
+
+    Raises
+    ------
+    WrongUse
+        If there are none.
+    """
+    folders = sorted(
+        (path for path in state.glob(f"{PREFIX}*") if path.name[len(PREFIX) :].isdecimal()),
+        key=lambda path: int(path.name[len(PREFIX) :]),
+    )
+    if not folders:
+        raise WrongUse(f"no partitions in {state}: give the --state folder of a worker or replay")
+    return [StoredPartition(path) for path in folders]
+
+
+def stored_shop(state: Path, settings: Settings) -> ShopModel | None:
+    """The shop model in a state folder, if one was saved."""
+    return load_model(state / SHOP, settings)
+
+
+def describe(shop: ShopModel, kind: str, name: str) -> dict[str, Any] | None:
+    """What the shop model knows of an item or a category, or None."""
+    numbering = shop.items if kind == "item" else shop.categories
+    number = numbering.number_of(identify(name))
+    if number < 0:
+        return None
+    row = numbering.rows[number]
+    links = row.transitions
+    follows = {
+        numbering.names[neighbor]: round(float(links.weights[slot, 0]), 4)
+        for slot, neighbor in enumerate(links.neighbors[: int(links.used)].tolist())
+    }
+    best = sorted(follows.items(), key=lambda link: (-link[1], link[0]))
+    return {
+        kind: name,
+        "popularity": round(float(row.popularity.weight), 4),
+        "followed_by": dict(best[:10]),
+    }

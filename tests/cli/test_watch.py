@@ -1,0 +1,55 @@
+"""What `drift watch` shows of an alert, and which alerts it shows."""
+
+import pytest
+from click.testing import CliRunner
+
+from stream.cli.watch import _decoded, _matches, cells, watch
+from stream.errors import StreamError
+from stream.messages import MigrationAlert, ShareChange
+
+ALERT = MigrationAlert(
+    id="behavior-events-0-7-detected-0", user_id="ann", from_category="tents",
+    to_category="strollers", pattern="move", strength=0.456, score=0.9, evidence=3e4,
+    threshold=2e4, occurred_at=1.79e9, began_at=1.789e9, session_started_at=1.79e9,
+    session_events=5, delta_id="behavior-events-0-7-delta-0", source_offset=7, settings="s",
+    changes=[
+        ShareChange("tents", 0.52, 0.08), ShareChange("strollers", 0.02, 0.47),
+        ShareChange("lamps", 0.1, 0.13), ShareChange("rugs", 0.01, 0.0),
+    ],
+)  # fmt: skip
+
+
+def test_a_row_tells_when_who_from_where_to_where_how_much_and_why():
+    assert cells(ALERT) == (
+        "2026-09-21 14:13:20", "ann", "tents", "strollers", "move", "0.46", "0.900",
+        "tents 52 % -> 8 %, strollers 2 % -> 47 %, lamps 10 % -> 13 %",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("category", [None, "tents", "strollers"])
+def test_alerts_from_or_to_the_category_are_shown(category):
+    assert _matches(ALERT, category, "user", "detected", 0.9)
+
+
+@pytest.mark.parametrize(
+    ("category", "scope", "kind", "score"),
+    [
+        ("lamps", None, None, 0.0),
+        (None, "population", None, 0.0),
+        (None, None, "predicted", 0.0),
+        (None, None, None, 0.91),
+    ],
+)
+def test_alerts_that_differ_in_what_was_asked_are_not_shown(category, scope, kind, score):
+    assert not _matches(ALERT, category, scope, kind, score)
+
+
+@pytest.mark.parametrize("value", [None, b"", b'{"kind": "predicted"}', b"\xff"])
+def test_a_record_that_is_no_alert_is_told_with_its_address_and_passed_over(value, capsys):
+    assert list(_decoded(value, "migration-alerts[3]@12")) == []
+    assert "migration-alerts[3]@12 is no alert known here" in capsys.readouterr().err
+
+
+def test_no_broker_is_said_in_one_line_that_names_the_fix():
+    with pytest.raises(StreamError, match=r"no broker answers at 127\.0\.0\.1:1: start one"):
+        CliRunner().invoke(watch, ["--broker", "127.0.0.1:1"], catch_exceptions=False)
