@@ -1,0 +1,83 @@
+"""Reads a partition outside of the group: what a shard missed, and all of shop-updates."""
+
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from stream.errors import StreamError
+
+FETCH_BYTES = 1 << 20
+LARGEST_RECORD = 8 << 20
+MOST_RECORDS = 1000
+
+
+class LostRange(StreamError):
+    """The log no longer holds records that the state lacks."""
+
+
+class LogReader:
+    """One partition of one topic, read by offset. A missing range is an error, not a jump."""
+
+    def __init__(self, broker: str, topic: str, partition: int) -> None:
+        self.topic_partition = TopicPartition(topic, partition)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=broker,
+            # aiokafka's default jumps silently when the range is gone.
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_bytes=LARGEST_RECORD,
+        )
+
+    async def __aenter__(self) -> "LogReader":
+        await self._consumer.start()
+        self._consumer.assign([self.topic_partition])
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._consumer.stop()
+
+    async def first_offset(self) -> int:
+        """The oldest offset that the log still holds."""
+        offsets = await self._consumer.beginning_offsets([self.topic_partition])
+        return int(offsets[self.topic_partition])
+
+    async def end_offset(self) -> int:
+        """One above the newest offset."""
+        offsets = await self._consumer.end_offsets([self.topic_partition])
+        return int(offsets[self.topic_partition])
+
+    async def read(self, first: int, end: int | None = None) -> AsyncIterator[Sequence[Any]]:
+        """Records from offset `first` up to `end` (excluded), or for ever, in pieces.
+
+        Raises
+        ------
+        LostRange
+            If the log begins after `first`.
+        """
+        self._consumer.seek(self.topic_partition, first)
+        position = first
+        while end is None or position < end:
+            try:
+                fetched = await self._consumer.getmany(
+                    self.topic_partition, timeout_ms=1000, max_records=MOST_RECORDS
+                )
+            except OffsetOutOfRangeError:
+                topic, partition = self.topic_partition
+                raise LostRange(
+                    f"{topic}[{partition}] no longer holds offset {position} "
+                    f"(it begins at {await self.first_offset()})"
+                ) from None
+            records = fetched.get(self.topic_partition, [])
+            if records:
+                yield [record for record in records if end is None or record.offset < end]
+            # Past the last record there may be markers that are no records.
+            position = int(await self._consumer.position(self.topic_partition))

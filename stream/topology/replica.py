@@ -1,0 +1,75 @@
+"""This process' whole copy of the shop model, kept up with shop-updates."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stream.core.shop import ShopModel
+from stream.core.updates import decode
+from stream.errors import StreamError
+from stream.settings import Settings
+from stream.storage.replica import load_model, save_model
+from stream.topology.compute import Compute
+from stream.topology.log_reader import LogReader
+from stream.topology.outputs import UPDATES
+
+log = logging.getLogger(__name__)
+
+
+class Replica:
+    """Reads shop-updates from where the saved model stands, and saves it again now and then."""
+
+    def __init__(self, broker: str, folder: Path, settings: Settings, compute: Compute) -> None:
+        self.shop = load_model(folder, settings) or ShopModel(settings)
+        self._broker = broker
+        self._folder = folder
+        self._every = settings.replica_save_seconds
+        self._compute = compute
+        self._saved_at = time.monotonic()
+
+    async def catch_up(self) -> None:
+        """Return when the replica knows all that was published when this was called."""
+        async with LogReader(self._broker, UPDATES, 0) as reader:
+            end = await reader.end_offset()
+            await self._start_from_what_there_is(reader, end)
+            async for records in reader.read(self.shop.position, end):
+                await self._apply(records)
+        log.info("shop model: complete up to %d of %s", self.shop.position, UPDATES)
+
+    async def follow(self) -> None:
+        """Apply updates as they come, until cancelled."""
+        async with LogReader(self._broker, UPDATES, 0) as reader:
+            async for records in reader.read(self.shop.position):
+                await self._apply(records)
+                if time.monotonic() - self._saved_at >= self._every:
+                    await self.save()
+
+    async def save(self) -> None:
+        """Copy the arrays in the compute thread; write them in another."""
+        self._saved_at = time.monotonic()
+        snapshot = await self._compute(self.shop.snapshot)
+        await asyncio.get_running_loop().run_in_executor(
+            None, save_model, snapshot, self._folder
+        )
+
+    async def _start_from_what_there_is(self, reader: LogReader, end: int) -> None:
+        if self.shop.position > end:
+            raise StreamError(
+                f"state: the shop model in {self._folder} stands at {self.shop.position} of "
+                f"{UPDATES}, which ends at {end}: the topic was made anew; "
+                "remove that folder to learn from what it holds now"
+            )
+        first = await reader.first_offset()
+        if self.shop.position < first:
+            log.warning("%s[0] begins at %d: what was before is not learned", UPDATES, first)
+            self.shop.position = first
+
+    async def _apply(self, records: Sequence[Any]) -> None:
+        def learn() -> None:
+            for record in records:
+                self.shop.apply(decode(record.value), record.offset)
+
+        await self._compute(learn)
