@@ -18,7 +18,9 @@ from stream.core.ids import identify
 from stream.messages import (
     BehaviorEvent,
     CatalogItem,
+    CategoryFlow,
     DeadLetter,
+    DemandForecast,
     MigrationAlert,
     Moved,
     RankedItem,
@@ -98,6 +100,29 @@ UPDATES = ShopUpdates(
     step=packed([-1, 2], "i1"),
     action=packed([0, 1], "i1"),
 )
+FLOW = CategoryFlow(
+    partition=2,
+    window_started_at=1768780800.0,
+    window_ends_at=1769385600.0,
+    from_category="tents",
+    to_category="strollers",
+    shoppers=37,
+    source_offset=48_211,
+    clock=1768845113.0,
+)
+FORECAST = DemandForecast(
+    category="strollers",
+    series="purchases",
+    horizon="week",
+    period_started_at=1769385600.0,
+    period_ends_at=1769990400.0,
+    expected=182.0,
+    low=151.0,
+    high=216.0,
+    interval=0.8,
+    made_at=1769385590.0,
+    settings="5d0c2f8b91e6a374",
+)
 LETTER = DeadLetter(
     topic="behavior-events",
     partition=3,
@@ -120,8 +145,9 @@ class Described(NamedTuple):
     key: str | None = None
     """What a record's key is, where records have one."""
     does: tuple[str, ...] = ()
-    """What the engine does with the topic: receive, send; nothing with files."""
+    """What the engine does with it: receive, send, or nothing yet."""
     content: str = JSON
+    is_topic: bool = True
 
 
 MESSAGES = (
@@ -130,7 +156,9 @@ MESSAGES = (
     Described("recommendation-deltas", DELTA, "The shopper's user_id, as UTF-8.", ("send",)),
     Described("shop-updates", UPDATES, None, ("send", "receive"), MSGPACK),
     Described("dead-letters", LETTER, "The key of the refused record.", ("send",)),
-    Described("catalog-item", ITEM),
+    Described("category-flows", FLOW, "partition, window, from and to."),
+    Described("demand-forecasts", FORECAST, "The category, as UTF-8."),
+    Described("catalog-item", ITEM, is_topic=False),
 )
 HEADERS = {
     "ce_specversion": ("1.0", "The version of CloudEvents, in Kafka's binary mode."),
@@ -187,7 +215,7 @@ def _cleaned(part: object) -> object:
 
 def asyncapi() -> dict[str, object]:
     """The AsyncAPI 3.0 document of all topics."""
-    topics = [message for message in MESSAGES if message.does]
+    topics = [message for message in MESSAGES if message.is_topic]
     return {
         "asyncapi": "3.0.0",
         "info": {

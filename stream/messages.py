@@ -186,6 +186,42 @@ class ShopUpdates(Struct, frozen=True, kw_only=True, omit_defaults=True):
     action: Annotated[bytes, Meta(description="int8: 0 view, 1 cart or wishlist, 2 purchase")]
 
 
+class CategoryFlow(Struct, frozen=True, kw_only=True):
+    """Shoppers who went from one category to another in a window, as one partition counts.
+
+    Key: partition, window, from and to. Topic: category-flows. Of one key the highest
+    `source_offset` wins. This version does not publish it yet.
+    """
+
+    partition: NaturalNumber
+    window_started_at: Seconds
+    window_ends_at: Seconds
+    from_category: Name
+    to_category: Name
+    shoppers: NaturalNumber
+    source_offset: NaturalNumber
+    clock: Annotated[float, Meta(description="the partition's event time, Unix seconds")]
+
+
+class DemandForecast(Struct, frozen=True, kw_only=True):
+    """What a category will sell in a period. Key: category. Topic: demand-forecasts.
+
+    This version does not publish it yet.
+    """
+
+    category: Name
+    series: Literal["purchases", "views"]
+    horizon: Literal["day", "week", "month", "quarter"]
+    period_started_at: Seconds
+    period_ends_at: Seconds
+    expected: Annotated[float, Meta(ge=0, description="quantity, refunds taken off")]
+    low: Annotated[float, Meta(ge=0)]
+    high: Annotated[float, Meta(ge=0)]
+    interval: Annotated[Fraction, Meta(description="how often low to high should hold the truth")]
+    made_at: Annotated[float, Meta(description="event time of the last event it knows")]
+    settings: Name
+
+
 class DeadLetter(Struct, frozen=True, kw_only=True):
     """A record that was refused, with its address and the reason. Topic: dead-letters."""
 

@@ -73,15 +73,21 @@ def replay(
     """
     from stream.errors import WrongUse
     from stream.settings import load
+    from stream.storage.event_log import Meter
 
     if skip_seen and state is None:
         raise WrongUse("--skip-seen needs --state, the folder that holds what was seen")
     loaded = load(settings)
     counted = sources.partitions(partitions)
+    meter = Meter()
+    source = sources.read(loaded, meter)
+    _make_folder(out)
     prepare(loaded)
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
-        run = _Run(sources, loaded, state or Path(scratch), counted, out)
+    with (
+        tempfile.TemporaryDirectory(prefix="drift-") as scratch,
+        progress("replaying", meter),
+    ):
+        run = _Run(source, loaded, state or Path(scratch), counted, out)
         summary = run.whole(batch_size, skip_seen, keep=state is not None)
     if form == "parquet":
         _to_parquet(out)
@@ -92,6 +98,15 @@ def replay(
         click.echo(orjson.dumps(summary))
     else:
         _print(summary, out)
+
+
+def _make_folder(path: Path) -> None:
+    from stream.errors import WrongUse
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongUse(f"--out: can't make {path}: {error.strerror}") from None
 
 
 class _Results:
@@ -126,11 +141,11 @@ class _Run:
     """One replay from the first line to the summary."""
 
     def __init__(
-        self, sources: Sources, settings: Any, state: Path, partitions: int, out: Path
+        self, source: Iterator[Any], settings: Any, state: Path, partitions: int, out: Path
     ) -> None:
         from stream.replay import Replay
 
-        self._sources = sources
+        self._source = source
         self._settings = settings
         self._partitions = partitions
         self._out = out
@@ -140,20 +155,19 @@ class _Run:
 
     def whole(self, batch_size: int, skip_seen: bool, keep: bool) -> dict[str, Any]:
         """Read, apply, write; the summary."""
-        from stream.storage.event_log import Meter, Tally
+        from stream.storage.event_log import Tally
         from stream.stored import combined_hash
 
-        tally, meter, started = Tally(), Meter(), time.perf_counter()
+        tally, started = Tally(), time.perf_counter()
         try:
             with _Results(self._out) as results:
                 batch: list[Any] = []
-                with progress("replaying", meter):
-                    for record in self._records(tally, results, skip_seen, meter):
-                        batch.append(record)
-                        if len(batch) == batch_size:
-                            self._feed(batch, results)
-                            batch = []
-                    self._feed(batch, results)
+                for record in self._records(tally, results, skip_seen):
+                    batch.append(record)
+                    if len(batch) == batch_size:
+                        self._feed(batch, results)
+                        batch = []
+                self._feed(batch, results)
             took = time.perf_counter() - started
             if keep:
                 self._replay.save()
@@ -186,7 +200,7 @@ class _Run:
         self._alerts += len(published.alerts)
         self._deltas += len(published.deltas)
 
-    def _records(self, tally: Any, results: _Results, skip_seen: bool, meter: Any) -> Iterator[Any]:
+    def _records(self, tally: Any, results: _Results, skip_seen: bool) -> Iterator[Any]:
         """Accepted records with their place in the log; the others are written aside."""
         from stream.replay import LogRecord
         from stream.storage.event_log import Accepted, Rejected, dead_letter
@@ -196,7 +210,7 @@ class _Run:
         seen = sum(offsets) if skip_seen else 0
         if skip_seen:
             offsets = [0] * len(offsets)
-        for record in self._sources.read(self._settings, meter):
+        for record in self._source:
             tally.add(record)
             if type(record) is Accepted:
                 if record.partition is not None and record.offset is not None:

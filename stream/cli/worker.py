@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from stream.cli.options import broker_option, settings_option, state_option
+from stream.cli.process import collect_rarely
 
 
 @click.command(epilog="Example: drift worker --broker 127.0.0.1:9092 --state /var/lib/drift")
@@ -47,9 +48,16 @@ def worker(
         level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     # The libraries' own news hide ours, and may hold what a record holds.
-    for library in ("aiokafka", "faust", "mode", "kafka", "stream.topology.batches", "numba"):
+    for library in ("aiokafka", "faust", "mode", "stream.topology.batches", "numba"):
         logging.getLogger(library).setLevel("WARNING")
+    # What it logs of a broker that is down is our one line.
+    logging.getLogger("kafka").setLevel("CRITICAL")
     from stream.topology.worker import Worker
 
     member = name or f"{socket.gethostname()}-{state.resolve().name}"
-    asyncio.run(Worker(broker, state, group, member, loaded).run())
+
+    async def run() -> None:
+        await Worker(broker, state, group, member, loaded).run()
+
+    collect_rarely()
+    asyncio.run(run())
