@@ -246,9 +246,10 @@ class Writer:
         model_position: int,
     ) -> RecommendationDelta:
         own = f"{self._prefix}-{sent.offset}-delta-{alerted}"
-        items = [_ranked_item(entry, names) for entry in sent.entries]
+        # An item without a name was only ever seen beside others: its own event is yet to come.
+        items = [_ranked_item(entry, names) for entry in sent.entries if names[entry[0]]]
         now = {item.item_id: place for place, item in enumerate(items)}
-        before = {names[id]: place for place, id in enumerate(sent.previous)}
+        before = {names[id]: place for place, id in enumerate(sent.previous) if names[id]}
         return RecommendationDelta(
             id=alert.delta_id if alert else own,
             user_id=sent.user,

@@ -64,7 +64,7 @@ def publish(
     began = time.monotonic()
     with Aside(rejected or REJECTED_FILE) as aside, progress("publishing", meter) as tell:
         accepted = aside.accepted(records, tell)
-        asyncio.run(_send(accepted, broker, topic, partitions, rate))
+        asyncio.run(send(accepted, broker, topic, partitions, rate))
     seconds = time.monotonic() - began
     _report(aside, topic, partitions, seconds, as_json)
 
@@ -139,7 +139,7 @@ class Aside:
         self._file.write(msgspec.json.encode(dead_letter(record)) + b"\n")
 
 
-async def _send(
+async def send(
     records: "Iterator[Accepted]", broker: str, topic: str, partitions: int, rate: float | None
 ) -> None:
     """Return when the broker has every record, in the order in which they came."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from kafka.net.compat import KafkaNetClient
@@ -156,6 +156,16 @@ def partitions_of(broker: str, topic: str) -> int:
     if topic not in counts:
         raise StreamError(f"{broker} has no topic {topic}: run drift topics create")
     return counts[topic]
+
+
+def holds_records(broker: str, topic: str) -> bool:
+    """Whether anything was ever written to a topic."""
+    partitions = [TopicPartition(topic, number) for number in range(partitions_of(broker, topic))]
+    consumer = KafkaConsumer(bootstrap_servers=broker.split(","))
+    try:
+        return any(consumer.end_offsets(partitions).values())
+    finally:
+        consumer.close()
 
 
 def _partition_counts(client: KafkaAdminClient) -> dict[str, int]:
