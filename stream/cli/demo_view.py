@@ -146,7 +146,7 @@ class View:
 
         table = Table(box=None, expand=True, padding=(0, 2, 0, 0))
         for name, width in COLUMNS:
-            table.add_column(name, width=width, no_wrap=True, header_style="bold")
+            table.add_column(name, min_width=width, no_wrap=True, header_style="bold")
         for alert in list(self.alerts):
             table.add_row(*map(Text, cells(alert)))
         return Group(Text(self.progress(), style="bold"), "", table, "", Text(self.now_shown()))

@@ -118,7 +118,7 @@ class _Rows:
 
         table = Table(box=None, expand=True, show_header=not self._begun, padding=(0, 2, 0, 0))
         for name, width in COLUMNS:
-            table.add_column(name, width=width, overflow="fold", header_style="bold")
+            table.add_column(name, min_width=width, overflow="fold", header_style="bold")
         table.add_row(*map(Text, cells(alert)))
         self._console.print(table)
         self._begun = True
