@@ -114,6 +114,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seconds of the clock on the wall."""
     replica_save_seconds: Positive = 180.0
     """The shop model's replica is saved this often, by the clock on the wall."""
+    session_timeout: Annotated[float, Meta(gt=0, le=90)] = 10.0
+    """Seconds after which the group gives a silent worker's partitions to others."""
     lost_range: str = "stop"
     """When the log no longer holds what a state lacks: `stop`, or `continue` without it."""
 
@@ -145,7 +147,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 RUNTIME = frozenset(
-    ["hot_users", "checkpoint_rows", "checkpoint_seconds", "replica_save_seconds", "lost_range"]
+    [
+        "hot_users",
+        "checkpoint_rows",
+        "checkpoint_seconds",
+        "replica_save_seconds",
+        "session_timeout",
+        "lost_range",
+    ]
 )
 
 

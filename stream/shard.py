@@ -96,16 +96,20 @@ class Shard:
         gathering = Gathering(self._residence.users, shop.view.ranked)
         touches: list[Touch] = []
         positions: list[int] = []
+        last: Record | None = None
+        offset = self.header.offset
         for record in records:
-            if record.offset <= self.header.offset:
+            if record.offset <= offset:
                 continue
             decoded = self._decoded(record, outcome)
-            first = record.offset * PLACES
+            last, offset = record, record.offset
+            first = offset * PLACES
             touches += decoded
             positions += range(first, first + len(decoded))
-            self.header.offset = record.offset
-            self.header.record_time = record.timestamp
-            self.header.record_hash = xxh3_64_intdigest(record.value or b"")
+        if last is not None:
+            self.header.offset = offset
+            self.header.record_time = last.timestamp
+            self.header.record_hash = xxh3_64_intdigest(last.value or b"")
         self._run(touches, positions, shop, gathering, outcome, muted)
         if muted:
             return Outcome()
@@ -188,7 +192,7 @@ class Shard:
         while first < len(touches):
             last = self._cut(touches, first)
             part = touches[first:last]
-            events = self._events(part, positions[first:last], outcome)
+            events = self._events(part, positions[first : last + 1], outcome)
             self._run_slice(events, part, shop, gathering, muted)
             first = last
 
@@ -255,7 +259,10 @@ class Shard:
             self._state = self._state._replace(queue=grown)
 
     def _events(self, touches: list[Touch], positions: list[int], outcome: Outcome) -> Rows[Event]:
-        """The touches as rows for the loop; only the slots are still open."""
+        """The touches as rows for the loop; only the slots are still open.
+
+        `positions` holds the next touch's too, if there is one: a record may be cut here.
+        """
         events = zeros(len(touches), EVENT, Event)
         columns = np.asarray(events)
         _, times, items, categories, weights, actions, sessions, numbers = zip(
@@ -263,7 +270,7 @@ class Shard:
         )
         columns["occurred_at"] = times
         columns["weight"] = weights
-        columns["position"] = positions
+        columns["position"] = positions[: len(touches)]
         columns["action"] = actions
         columns["session"] = sessions
         columns["number"] = numbers
@@ -271,9 +278,9 @@ class Shard:
         coded = [self._category(category, outcome) for category in categories]
         columns["category"] = [code for code, _ in coded]
         columns["category_id"] = [id for _, id in coded]
-        records = columns["position"] // PLACES
-        columns["last"][:-1] = records[1:] != records[:-1]
+        records = np.array(positions) // PLACES
         columns["last"][-1] = 1
+        columns["last"][: len(records) - 1] = records[1:] != records[:-1]
         return events
 
     def _item(self, name: str, outcome: Outcome) -> int:

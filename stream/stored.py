@@ -116,12 +116,18 @@ class StoredPartition:
             keys.add(number)
             if len(value) <= self._codec.size:
                 yield f"{self.path}: the row {key[1:].hex()} is cut short"
-            elif identify(self._codec.user(value), self.settings.seed) != number:
+            elif not self._belongs(value, number):
                 yield f"{self.path}: the row {key[1:].hex()} is another shopper's"
         queued = np.frombuffer(self.header.queue, DEADLINE)["key"].tolist()
         lost = [key for key in queued if key not in keys]
         if lost:
             yield f"{self.path}: {len(lost)} open sessions are of shoppers without a row"
+
+    def _belongs(self, value: bytes, key: int) -> bool:
+        try:
+            return identify(self._codec.user(value), self.settings.seed) == key
+        except UnicodeDecodeError:
+            return False
 
     def _row(self, value: bytes) -> ShopperRow:
         stored = np.frombuffer(value[: self._codec.size], self._codec.layout)

@@ -38,8 +38,6 @@ def state_option(*, required: bool) -> Option[Any]:
     return click.option(
         "--state",
         metavar="DIR",
-        envvar="DRIFT_STATE",
-        show_envvar=True,
         required=required,
         type=click.Path(file_okay=False, path_type=Path),
         help="The folder that holds the state.",

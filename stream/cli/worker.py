@@ -10,6 +10,27 @@ import click
 from stream.cli.options import broker_option, settings_option, state_option
 from stream.cli.process import collect_rarely
 
+SAID_AGAIN_AFTER = 30.0
+
+
+class Seldom:
+    """Lets a library say the same thing twice a minute: of a broker that is down it does ten
+    times a second.
+    """
+
+    def __init__(self, library: str) -> None:
+        self._library = library
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] != self._library:
+            return True
+        text = f"{record.name} {record.msg}"
+        if record.created - self._said.get(text, 0.0) < SAID_AGAIN_AFTER:
+            return False
+        self._said[text] = record.created
+        return True
+
 
 @click.command(epilog="Example: drift worker --broker 127.0.0.1:9092 --state /var/lib/drift")
 @broker_option
@@ -52,6 +73,8 @@ def worker(
         logging.getLogger(library).setLevel("WARNING")
     # What it logs of a broker that is down is our one line.
     logging.getLogger("kafka").setLevel("CRITICAL")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Seldom("aiokafka"))
     from stream.topology.worker import Worker
 
     member = name or f"{socket.gethostname()}-{state.resolve().name}"

@@ -218,14 +218,18 @@ def offer(
 
 
 @outlined
-def expire(state: State, out: Results, shop: ShopView, event: int, rules: Rules) -> int:
-    """End the sessions that the partition's clock has passed; why it stopped before the last."""
+def expire(state: State, out: Results, shop: ShopView, own: int, event: int, rules: Rules) -> int:
+    """End the sessions that the partition's clock has passed; why it stopped before the last.
+
+    Who moved gets a list at once, but for the shopper in slot `own`, whose record it is.
+    """
     clock, progress = sessions.now(state.clock[0]), out.progress[0]
     while progress.queued > 0 and state.queue[0].at < clock:
         key, slot = state.queue[0].key, int(state.queue[0].slot)
         if slot < 0 or state.slots[slot].key != key:
             return ROW
-        if progress.alarms == len(out.alarms) or progress.lists + 1 >= len(out.lists):
+        # One of each is left for the event itself.
+        if progress.alarms + 1 >= len(out.alarms) or progress.lists + 1 >= len(out.lists):
             return ROOM
         sessions.pop(state.queue, progress.queued)
         progress.queued -= 1
@@ -239,13 +243,10 @@ def expire(state: State, out: Results, shop: ShopView, event: int, rules: Rules)
             continue
         session.queued = 0
         # A log in another order than time's would lose its sessions to the clock.
-        if (
-            session.open
-            and not session.late
-            and close(state, out, slot, event, rules)
-            and not rules.muted
-        ):
-            offer(state, out, shop, slot, event, session.last_at, rules)
+        if session.open and not session.late:
+            moved = close(state, out, slot, event, rules)
+            if moved and slot != own and not rules.muted:
+                offer(state, out, shop, slot, event, session.last_at, rules)
     return DONE
 
 
@@ -323,14 +324,23 @@ def learn(state: State, out: Results, event: Event, place: int, rules: Rules) ->
 
 @kernel
 def serve(
-    state: State, out: Results, shop: ShopView, event: Event, place: int, rules: Rules
+    state: State,
+    out: Results,
+    shop: ShopView,
+    event: Event,
+    place: int,
+    learned: bool,
+    rules: Rules,
 ) -> None:
-    """After a record's last touch, send the shopper a list if one is due."""
-    served = state.shoppers[event.slot].served
+    """After a record's last touch, send the shopper a list if one is due.
+
+    A touch of which nothing was learned can still have shown that the shopper moved.
+    """
+    served, at = state.shoppers[event.slot].served, event.occurred_at
     if rules.muted:
-        served.stale = 1
-    elif event.last and due(served, event.occurred_at, rules.delta_interval):
-        offer(state, out, shop, event.slot, place, event.occurred_at, rules)
+        served.stale = 1 if learned else served.stale
+    elif event.last and (served.moved or (learned and due(served, at, rules.delta_interval))):
+        offer(state, out, shop, event.slot, place, at, rules)
 
 
 @kernel
@@ -351,9 +361,9 @@ def run(
     progress.need = DONE
     for place in range(first, last):
         event = events[place]
-        # One event ends at most two sessions of its own shopper, and makes one list.
+        # Beside the sessions that time ends, one event ends at most one, and makes one list.
         if (
-            progress.alarms + 2 > len(out.alarms)
+            progress.alarms == len(out.alarms)
             or progress.updates == len(out.updates)
             or progress.lists == len(out.lists)
             or progress.queued == len(state.queue)
@@ -361,14 +371,15 @@ def run(
             progress.need = ROOM
             return place
         sessions.observe(state.clock[0], state.slots[event.slot].key, event.occurred_at)
-        progress.need = expire(state, out, shop, place, rules)
+        progress.need = expire(state, out, shop, event.slot, place, rules)
         if progress.need != DONE:
             return place
         state.slots[event.slot].dirty = 1
+        learned = False
         if shoppers.repeated(state.shoppers[event.slot].strict.seen, event.number):
             progress.repeats += 1
-            continue
-        if event.weight > 0.0:
+        elif event.weight > 0.0:
             learn(state, out, event, place, rules)
-            serve(state, out, shop, event, place, rules)
+            learned = True
+        serve(state, out, shop, event, place, learned, rules)
     return last

@@ -148,6 +148,9 @@ def _cutter(level: int) -> Callable[[str | None], str | None]:
     """What cuts a path `A > B > C` after `level` parts; 0 cuts nothing."""
     if level == 0:
         return lambda category: category
-    return lambda category: (
-        category and " > ".join(part.strip() for part in category.split(">")[:level])
-    )
+
+    def cut(category: str | None) -> str | None:
+        parts = [part.strip() for part in (category or "").split(">")]
+        return " > ".join([part for part in parts if part][:level]) or None
+
+    return cut

@@ -1,6 +1,7 @@
 """One partition's state on disk: rows and the source offset, in one RocksDB write."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -38,21 +39,17 @@ class Checkpoint:
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
         access = AccessType.read_only() if read_only else AccessType.read_write()
-        try:
-            if not read_only:
-                path.mkdir(parents=True, exist_ok=True)
+        # Opened for reading only, RocksDB makes the folder that it then finds empty.
+        if read_only and not path.is_dir():
+            raise StreamError(f"state: can't open {path}: it is no folder of a partition")
+        with _answered(f"open {path}"):
+            path.mkdir(parents=True, exist_ok=True)
             self._db = Rdict(str(path), _options(), access_type=access)
-        except OSError as error:
-            raise StreamError(f"state: can't open {path}: {error.strerror}") from None
-        except Exception as error:
-            # RocksDB's errors have no class of their own.
-            if not str(error).startswith(("IO error", "Corruption")):
-                raise
-            raise StreamError(f"state: can't open {path}: {_in_one_line(error)}") from None
 
     def header(self) -> Header | None:
         """Where the state stands, or None where there is none yet."""
-        stored = self._db.get(codec.HEADER)
+        with _answered(f"read {self.path}"):
+            stored = self._db.get(codec.HEADER)
         if stored is None:
             return None
         try:
@@ -64,21 +61,23 @@ class Checkpoint:
 
     def categories(self, count: int) -> list[str]:
         """The names of the first `count` categories, by their numbers."""
-        names = self._db[[codec.category_key(code) for code in range(count)]] if count else []
-        if any(name is None for name in names):
+        names = self._many([codec.category_key(code) for code in range(count)])
+        known = [name.decode() for name in names if name is not None]
+        if len(known) < count:
             raise StreamError(f"state: category names are missing in {self.path}; rebuild it")
-        return [name.decode() for name in names]
+        return known
 
     def rows(self, keys: Sequence[int]) -> list[bytes | None]:
         """The stored values of these shoppers, None for the unknown."""
-        return self._db[[codec.row_key(key) for key in keys]] if keys else []
+        return self._many([codec.row_key(key) for key in keys])
 
     def all_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """Every shopper's key and value, in the order of the keys."""
-        for key, value in self._db.items(from_key=codec.ROW):
-            if key >= codec.AFTER_ROWS:
-                return
-            yield key, value
+        with _answered(f"read {self.path}"):
+            for key, value in self._db.items(from_key=codec.ROW):
+                if key >= codec.AFTER_ROWS:
+                    return
+                yield key, value
 
     def write(
         self, header: Header, rows: Iterable[tuple[int, bytes]], names: Iterable[tuple[int, str]]
@@ -90,18 +89,32 @@ class Checkpoint:
         for code, name in names:
             batch.put(codec.category_key(code), name.encode())
         batch.put(codec.HEADER, codec.encode(header))
-        try:
+        with _answered(f"write {self.path}"):
             self._db.write(batch)
-        except Exception as error:
-            if not str(error).startswith(("IO error", "Corruption")):
-                raise
-            raise StreamError(f"state: can't write {self.path}: {_in_one_line(error)}") from None
 
     def close(self) -> None:
         self._db.close()
 
+    def _many(self, keys: list[bytes]) -> list[bytes | None]:
+        with _answered(f"read {self.path}"):
+            return self._db[keys] if keys else []
+
+
+@contextmanager
+def _answered(what: str) -> Iterator[None]:
+    """Turn what the disk answers into an error for people; a bug stays one."""
+    try:
+        yield
+    except OSError as error:
+        raise StreamError(f"state: can't {what}: {error.strerror}") from None
+    except Exception as error:
+        # RocksDB's errors have no class of their own.
+        if not str(error).startswith(("IO error", "Corruption")):
+            raise
+        raise StreamError(f"state: can't {what}: {_in_one_line(error)}") from None
+
 
 def _in_one_line(error: Exception) -> str:
-    if "lock hold by" in str(error) or "LOCK" in str(error):
+    if "lock hold by" in str(error) or "/LOCK" in str(error):
         return "another process or shard uses it"
     return " ".join(str(error).split())

@@ -1,6 +1,7 @@
-"""The shop model on disk: one file, written aside and renamed."""
+"""The shop model on disk: one file, its digest at the end, written aside and renamed."""
 
 import os
+from hashlib import blake2b
 from pathlib import Path
 
 from stream.core.shop import ShopModel, Snapshot
@@ -8,6 +9,7 @@ from stream.errors import StreamError
 from stream.settings import Settings
 
 MODEL = "shop.model"
+DIGEST = 16
 
 
 def load_model(folder: Path, settings: Settings) -> ShopModel | None:
@@ -22,7 +24,10 @@ def load_model(folder: Path, settings: Settings) -> ShopModel | None:
     if not path.exists():
         return None
     try:
-        return ShopModel.restore(path.read_bytes(), settings)
+        stored = path.read_bytes()
+        if blake2b(stored[:-DIGEST], digest_size=DIGEST).digest() != stored[-DIGEST:]:
+            raise StreamError("it is damaged; delete it, the log rebuilds it")
+        return ShopModel.restore(stored[:-DIGEST], settings)
     except OSError as error:
         raise StreamError(f"state: can't read {path}: {error.strerror}") from None
     except StreamError as error:
@@ -34,8 +39,12 @@ def save_model(snapshot: Snapshot, folder: Path) -> None:
     path, aside = folder / MODEL, folder / f"{MODEL}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        digest = blake2b(digest_size=DIGEST)
         with aside.open("wb") as file:
-            file.writelines(snapshot.parts())
+            for part in snapshot.parts():
+                digest.update(part)
+                file.write(part)
+            file.write(digest.digest())
         os.replace(aside, path)
     except OSError as error:
         raise StreamError(f"state: can't write {path}: {error.strerror}") from None

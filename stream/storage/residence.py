@@ -82,13 +82,6 @@ class Residence:
         self.pending.clear()
         return rows
 
-    def stored(self, key: int) -> bytes | None:
-        """A shopper's value as it is now, wherever it is."""
-        slot = self._slot_of.get(key)
-        if slot is not None:
-            return self.codec.values(self._rows, np.array([slot]), self.users)[0]
-        return self.pending.get(key) or self._checkpoint.rows([key])[0]
-
     def _pin(self, keys: Sequence[int]) -> None:
         slots = [slot for key in keys if (slot := self._slot_of.get(key)) is not None]
         self._pinned[slots] = True
@@ -98,20 +91,25 @@ class Residence:
         slots = [self._free_slot() for _ in keys]
         on_disk = [key for key in keys if key not in self.pending]
         found = dict(zip(on_disk, self._checkpoint.rows(on_disk), strict=True))
-        self._rows[slots] = np.zeros((), self.codec.layout)
-        known: list[tuple[int, bytes]] = []
+        known: list[int] = []
+        values: list[bytes] = []
+        unknown: list[int] = []
         for key, name, slot in zip(keys, names, slots, strict=True):
-            self.users[slot] = name
             self._slot_of[key] = slot
             waiting = self.pending.pop(key, None)
             self._dirty[slot] = waiting is not None
             value = waiting or found.get(key)
-            if value is not None:
+            if value is None:
+                self.users[slot] = name
+                unknown.append(slot)
+            else:
                 self.users[slot] = self.codec.user(value)
-                known.append((slot, value))
+                known.append(slot)
+                values.append(value)
         self._keys[slots] = keys
+        self._rows[unknown] = np.zeros((), self.codec.layout)
         if known:
-            self.codec.fill(self._rows, [slot for slot, _ in known], [value for _, value in known])
+            self.codec.fill(self._rows, known, values)
 
     def _free_slot(self) -> int:
         if self._taken < len(self):

@@ -5,8 +5,9 @@ internals, so all of it is here, Faust is pinned, and a contract test fails when
 they change. It is sound because batches of a partition are acknowledged in order.
 """
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import faust
@@ -17,6 +18,12 @@ from faust.types import TP
 class Batch:
     """Records of one partition, in the shape of one record: its offset is the last one's."""
 
+    headers = ()
+    key = None
+    checksum = None
+    serialized_key_size = 0
+    serialized_value_size = 0
+
     def __init__(self, records: Sequence[Any]) -> None:
         last = records[-1]
         self.topic = last.topic
@@ -24,12 +31,7 @@ class Batch:
         self.offset = last.offset
         self.timestamp = last.timestamp
         self.timestamp_type = last.timestamp_type
-        self.headers = ()
-        self.key = None
         self.value = records
-        self.checksum = None
-        self.serialized_key_size = 0
-        self.serialized_value_size = 0
 
 
 class HeartbeatThread(driver.AIOKafkaConsumerThread):
@@ -52,9 +54,19 @@ class HeartbeatThread(driver.AIOKafkaConsumerThread):
 
         coordinator._do_heartbeat = noted
 
+    async def committed(self, partitions: Iterable[TP]) -> dict[int, int | None]:
+        """For each partition the group's committed offset, None without one."""
+        committed = self._ensure_consumer().committed
+        return {tp.partition: await self.call_thread(committed, tp) for tp in partitions}
+
 
 class BatchConsumer(driver.Consumer):
     """Wraps each partition's records, and commits after the last acknowledged batch."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._held: set[TP] = set()
+        self._released = asyncio.Event()
 
     def _new_consumer_thread(self) -> HeartbeatThread:
         return HeartbeatThread(self, loop=self.loop, beacon=self.beacon)
@@ -62,8 +74,22 @@ class BatchConsumer(driver.Consumer):
     async def _getmany(
         self, active_partitions: set[TP] | None, timeout: float
     ) -> Mapping[TP, Sequence[Any]]:
+        if active_partitions and self._held:
+            active_partitions = active_partitions - self._held
+            if not active_partitions:
+                # Faust's own pause would sleep a second here, whoever wakes up meanwhile.
+                await self._wait_for_release(timeout)
+                return {}
         fetched = await super()._getmany(active_partitions, timeout)
         return {tp: [Batch(records)] for tp, records in fetched.items() if records}
+
+    async def _wait_for_release(self, timeout: float) -> None:
+        self._released.clear()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._released.wait()
+        except TimeoutError:
+            return
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Offsets between batches are no gaps. Faust would wait for them for ever."""
@@ -77,6 +103,25 @@ class BatchConsumer(driver.Consumer):
         self._acked_index[tp].difference_update(acked)
         acked.clear()
         return int(highest) + 1
+
+    def hold(self, tp: TP) -> None:
+        """Hand over nothing more of a partition; what is fetched already stays in the client."""
+        self._held.add(tp)
+
+    def release(self, tp: TP) -> None:
+        """Hand over a partition's records again."""
+        self._held.discard(tp)
+        self._released.set()
+
+    async def commit_acknowledged(self) -> None:
+        """Commit what is acknowledged now. `commit` does nothing while another one runs."""
+        await self.maybe_wait_for_commit_to_finish()
+        await self.force_commit()
+
+    async def committed(self, partitions: Iterable[TP]) -> dict[int, int | None]:
+        """For each partition the group's committed offset, None without one."""
+        found: dict[int, int | None] = await self._thread.committed(partitions)
+        return found
 
     def generation(self) -> int:
         """The group's generation as the client knows it now, -1 outside of the group."""

@@ -25,4 +25,5 @@ class Compute:
         return await loop.run_in_executor(self._thread, lambda: call(*args, **named))
 
     def close(self) -> None:
-        self._thread.shutdown()
+        """Wait for what is being computed; what waits is not begun."""
+        self._thread.shutdown(cancel_futures=True)

@@ -1,12 +1,14 @@
 """Results as record batches: one for each topic and input batch, awaited before the checkpoint."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream.core.engine import PLACES
 from stream.core.updates import encode as encode_updates
@@ -22,8 +24,18 @@ DEAD_LETTERS = "dead-letters"
 BATCH_BYTES = 900_000
 LARGEST_BATCH = 8 << 20
 UPDATE_ROWS = 4096
+LARGEST_UPDATES = 2 << 20
 
-Headers = list[tuple[str, bytes]]
+Header = tuple[str, bytes]
+VERSION: Header = ("ce_specversion", b"1.0")
+ALERT_TYPE: Header = ("ce_type", b"interest-drift.migration-alert.v1")
+DELTA_TYPE: Header = ("ce_type", b"interest-drift.recommendation-delta.v1")
+DEAD_LETTER_TYPE: Header = ("ce_type", b"interest-drift.dead-letter.v1")
+UPDATES_TYPE: Header = ("ce_type", b"interest-drift.shop-updates.v1")
+JSON: Header = ("content-type", b"application/json")
+MSGPACK: Header = ("content-type", b"application/msgpack")
+
+encode = msgspec.json.Encoder().encode
 
 
 class Output(NamedTuple):
@@ -33,62 +45,71 @@ class Output(NamedTuple):
     partition: int
     key: bytes | None
     value: bytes
-    headers: Headers
+    headers: list[Header]
 
 
 def outputs(outcome: Outcome, topic: str, partition: int) -> Iterator[Output]:
     """The records that say what came of a batch of `topic`, to the same partition number."""
-    source = f"/interest-drift/{topic}/{partition}"
+    source = ("ce_source", f"/interest-drift/{topic}/{partition}".encode())
     for alert in outcome.alerts:
-        yield _keyed(ALERTS, partition, alert, "migration-alert", source)
+        yield _keyed(ALERTS, partition, alert, ALERT_TYPE, source)
     for delta in outcome.deltas:
-        yield _keyed(DELTAS, partition, delta, "recommendation-delta", source)
+        yield _keyed(DELTAS, partition, delta, DELTA_TYPE, source)
     for letter in outcome.dead_letters:
         yield _dead_letter(letter, partition, source)
-    yield from _updates(outcome, topic, partition, source)
+    for first in range(0, len(outcome.updates), UPDATE_ROWS):
+        part = outcome.updates[first : first + UPDATE_ROWS]
+        yield from _updates(part, outcome.names, topic, partition, source)
 
 
 def _keyed(
     topic: str,
     partition: int,
     message: MigrationAlert | RecommendationDelta,
-    kind: str,
-    source: str,
+    kind: Header,
+    source: Header,
 ) -> Output:
     headers = _cloud_event(message.id, kind, source, message.occurred_at)
-    value = msgspec.json.encode(message)
-    return Output(topic, partition, message.user_id.encode(), value, headers)
+    return Output(topic, partition, message.user_id.encode(), encode(message), headers)
 
 
-def _dead_letter(letter: DeadLetter, partition: int, source: str) -> Output:
+def _dead_letter(letter: DeadLetter, partition: int, source: Header) -> Output:
     id = f"{letter.topic}-{letter.partition}-{letter.offset}-dead-letter-0"
-    headers = _cloud_event(id, "dead-letter", source, None)
-    return Output(DEAD_LETTERS, partition, letter.key, msgspec.json.encode(letter), headers)
+    headers = _cloud_event(id, DEAD_LETTER_TYPE, source, None)
+    return Output(DEAD_LETTERS, partition, letter.key, encode(letter), headers)
 
 
-def _updates(outcome: Outcome, topic: str, partition: int, source: str) -> Iterator[Output]:
-    rows = outcome.updates
-    for first in range(0, len(rows), UPDATE_ROWS):
-        part = rows[first : first + UPDATE_ROWS]
-        message = packed(part, partition, lambda id: outcome.names.get(id, ""))
-        position = int(part["position"][0])
-        id = f"{topic}-{partition}-{position // PLACES}-updates-{position % PLACES}"
-        headers = _cloud_event(id, "shop-updates", source, float(part["occurred_at"][-1]))
-        yield Output(UPDATES, 0, None, encode_updates(message), headers)
+def _updates(
+    rows: np.ndarray, names: Mapping[int, str], topic: str, partition: int, source: Header
+) -> Iterator[Output]:
+    """One record, or two halves where long names make it too large for the topic."""
+    value = encode_updates(packed(rows, partition, lambda id: names.get(id, "")))
+    if len(value) > LARGEST_UPDATES and len(rows) > 1:
+        for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+            yield from _updates(half, names, topic, partition, source)
+        return
+    position = int(rows["position"][0])
+    id = f"{topic}-{partition}-{position // PLACES}-updates-{position % PLACES}"
+    headers = _cloud_event(id, UPDATES_TYPE, source, float(rows["occurred_at"][-1]))
+    yield Output(UPDATES, 0, None, value, headers)
 
 
-def _cloud_event(id: str, kind: str, source: str, occurred_at: float | None) -> Headers:
+def _cloud_event(id: str, kind: Header, source: Header, occurred_at: float | None) -> list[Header]:
     """CloudEvents 1.0 attributes, in Kafka's binary mode."""
-    headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", id.encode()),
-        ("ce_type", f"interest-drift.{kind}.v1".encode()),
-        ("ce_source", source.encode()),
-        ("content-type", b"application/msgpack" if kind == "shop-updates" else b"application/json"),
-    ]
+    content = MSGPACK if kind is UPDATES_TYPE else JSON
+    headers = [VERSION, ("ce_id", id.encode()), kind, source, content]
     if occurred_at is not None:
-        headers.append(("ce_time", datetime.fromtimestamp(occurred_at, UTC).isoformat().encode()))
+        time = datetime.fromtimestamp(occurred_at, UTC).isoformat()
+        headers.append(("ce_time", time.encode()))
     return headers
+
+
+class Packed(NamedTuple):
+    """A record batch, ready to be sent."""
+
+    topic: str
+    partition: int
+    batch: BatchBuilder
 
 
 class Publisher:
@@ -113,7 +134,24 @@ class Publisher:
         if self._producer is not None:
             await self._producer.stop()
 
-    async def deliver(self, records: list[Output]) -> None:
+    def packed(self, records: Iterable[Output]) -> list[Packed]:
+        """The records as batches, in their order; any thread may call it."""
+        whole: list[Packed] = []
+        open_: dict[tuple[str, int], BatchBuilder] = {}
+        for record in records:
+            where = record.topic, record.partition
+            batch = open_.get(where)
+            if batch is None or batch.size() + len(record.value) > BATCH_BYTES:
+                batch = open_[where] = self._batch()
+                whole.append(Packed(*where, batch))
+            batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers)
+        return whole
+
+    def _batch(self) -> BatchBuilder:
+        assert self._producer is not None
+        return self._producer.create_batch()
+
+    async def deliver(self, packed: Sequence[Packed]) -> None:
         """Return when every record is acknowledged; in order within a topic and partition.
 
         Raises
@@ -121,26 +159,14 @@ class Publisher:
         aiokafka.errors.KafkaError
             If the broker did not take one.
         """
-        by_topic: dict[tuple[str, int], list[Output]] = {}
-        for record in records:
-            by_topic.setdefault((record.topic, record.partition), []).append(record)
-        sent = [await self._send(*where, group) for where, group in by_topic.items()]
-        await asyncio.gather(*(future for futures in sent for future in futures))
+        by_place: dict[tuple[str, int], list[BatchBuilder]] = {}
+        for topic, partition, batch in packed:
+            by_place.setdefault((topic, partition), []).append(batch)
+        await asyncio.gather(*(self._send(*where, group) for where, group in by_place.items()))
 
-    async def _send(
-        self, topic: str, partition: int, records: list[Output]
-    ) -> list[asyncio.Future[object]]:
+    async def _send(self, topic: str, partition: int, batches: list[BatchBuilder]) -> None:
         assert self._producer is not None
-        futures = []
-        batch, size = self._producer.create_batch(), 0
-        for record in records:
-            room = len(record.value) + 512
-            if size and size + room > BATCH_BYTES:
-                futures.append(await self._producer.send_batch(batch, topic, partition=partition))
-                batch, size = self._producer.create_batch(), 0
-            batch.append(
-                key=record.key, value=record.value, timestamp=None, headers=record.headers
-            )
-            size += room
-        futures.append(await self._producer.send_batch(batch, topic, partition=partition))
-        return futures
+        sent = [
+            await self._producer.send_batch(batch, topic, partition=partition) for batch in batches
+        ]
+        await asyncio.gather(*sent)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ class Replica:
         self._every = settings.replica_save_seconds
         self._compute = compute
         self._saved_at = time.monotonic()
+        # A thread of its own, so that one save is over before the next begins.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="replica")
 
     async def catch_up(self) -> None:
         """Return when the replica knows all that was published when this was called."""
@@ -52,8 +55,12 @@ class Replica:
         self._saved_at = time.monotonic()
         snapshot = await self._compute(self.shop.snapshot)
         await asyncio.get_running_loop().run_in_executor(
-            None, save_model, snapshot, self._folder
+            self._writer, save_model, snapshot, self._folder
         )
+
+    def close(self) -> None:
+        """Wait for a save that is under way."""
+        self._writer.shutdown()
 
     async def _start_from_what_there_is(self, reader: LogReader, end: int) -> None:
         if self.shop.position > end:
@@ -68,8 +75,13 @@ class Replica:
             self.shop.position = first
 
     async def _apply(self, records: Sequence[Any]) -> None:
-        def learn() -> None:
-            for record in records:
-                self.shop.apply(decode(record.value), record.offset)
+        await self._compute(self._learn, records)
 
-        await self._compute(learn)
+    def _learn(self, records: Sequence[Any]) -> None:
+        for record in records:
+            try:
+                self.shop.apply(decode(record.value or b""), record.offset)
+            except StreamError as error:
+                # All replicas skip it, so that they stay alike.
+                log.error("%s[0]@%d is skipped: %s", UPDATES, record.offset, error)
+                self.shop.position = record.offset + 1

@@ -1,14 +1,14 @@
 """One member of the consumer group: Faust for membership, a lane for each partition."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import CrashingSupervisor
 
@@ -17,18 +17,21 @@ from stream.settings import Settings
 from stream.shard import EVENTS_TOPIC, warm_up
 from stream.stored import SHOP
 from stream.topology import topics
+from stream.topology.around import Around
 from stream.topology.batches import BatchApp, BatchConsumer
+from stream.topology.claim import Claim
 from stream.topology.compute import Compute
-from stream.topology.lane import Around, Lane
+from stream.topology.lane import Lane
 from stream.topology.outputs import Publisher
 from stream.topology.replica import Replica
 
 log = logging.getLogger(__name__)
 
-SESSION_TIMEOUT = 10.0
 HEARTBEAT = 1.0
-HAND_OVER = 8.0
-"""Seconds that a lane may take to finish its batch when the group rebalances."""
+HAND_OVER_SHARE = 0.8
+"""Of the session timeout: what a lane may take to finish its batch when the group rebalances."""
+STOP_SECONDS = 10.0
+"""What leaving the group may take, for the broker may be gone."""
 
 
 class Worker:
@@ -46,7 +49,8 @@ class Worker:
         self._compute = Compute()
         self._publisher = Publisher(broker)
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
-        self._failed: asyncio.Future[None] | None = None
+        self._stop = asyncio.Event()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._app = self._new_app(name)
         self._around: Around | None = None
 
@@ -58,40 +62,80 @@ class Worker:
         StreamError
             When a state folder, a topic or the broker needs a person.
         """
-        loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        self._failed = loop.create_future()
-        _make_folder(self._state)
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        try:
+            with Claim(self._state):
+                await self._unless_stopped(self._work())
+        except KafkaError as error:
+            raise StreamError(
+                f"{self._broker} did not do its part ({type(error).__name__}: {error}): "
+                "start the worker again when it does"
+            ) from None
+        finally:
+            self._compute.close()
+
+    async def _work(self) -> None:
+        partitions = await asyncio.to_thread(self._prepared_topics)
         await self._compute(warm_up, self._settings)
-        partitions = await loop.run_in_executor(None, self._prepared_topics)
         replica = Replica(self._broker, self._state / SHOP, self._settings, self._compute)
-        await replica.catch_up()
-        self._around = self._surroundings(replica, partitions)
+        try:
+            await replica.catch_up()
+            self._around = self._surroundings(replica, partitions)
+            following = asyncio.ensure_future(replica.follow())
+            following.add_done_callback(self._note_failure)
+            try:
+                await self._serve()
+            finally:
+                following.cancel()
+                await asyncio.wait({following})
+            await replica.save()
+        finally:
+            replica.close()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Until it serves, work is given up when told to stop; then it ends by itself."""
+        working = asyncio.ensure_future(work)
+        stopped = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if self._around is None:
+            working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+
+    async def _serve(self) -> None:
         await self._publisher.start()
-        following = asyncio.ensure_future(replica.follow())
-        following.add_done_callback(self._note_failure)
         try:
             await self._app.start()
-            stopped = asyncio.ensure_future(stop.wait())
+            stopped = asyncio.ensure_future(self._stop.wait())
             crashed = asyncio.ensure_future(self._app.wait_until_stopped())
             await asyncio.wait(
                 {stopped, crashed, self._failed}, return_when=asyncio.FIRST_COMPLETED
             )
+            stopped.cancel()
+            crashed.cancel()
             await self._hand_over()
             self._raise_failure()
         finally:
-            following.cancel()
-            await self._app.stop()
-            await self._publisher.stop()
-            await replica.save()
-            self._compute.close()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._app.stop()
+        for _, task in self._lanes.values():
+            task.cancel()
+        if self._lanes:
+            await asyncio.wait([task for _, task in self._lanes.values()])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._publisher.stop()
 
     def _new_app(self, name: str) -> BatchApp:
         app = BatchApp(
             self._group,
-            broker=f"kafka://{self._broker}",
+            broker=f"kafka://{self._broker.replace(',', ';')}",
             consumer_group_instance_id=name,
             datadir=str(self._state / "faust"),
             key_serializer="raw",
@@ -107,8 +151,8 @@ class Worker:
             broker_max_poll_records=5000,
             consumer_max_fetch_size=1 << 20,
             consumer_auto_offset_reset="earliest",
-            broker_session_timeout=SESSION_TIMEOUT,
-            broker_heartbeat_interval=HEARTBEAT,
+            broker_session_timeout=self._settings.session_timeout,
+            broker_heartbeat_interval=min(HEARTBEAT, self._settings.session_timeout / 6),
             broker_commit_interval=1.0,
         )
         source = app.topic(EVENTS_TOPIC, key_serializer="raw", value_serializer="raw")
@@ -135,12 +179,9 @@ class Worker:
         return topics.partitions_of(self._broker, EVENTS_TOPIC)
 
     def _surroundings(self, replica: Replica, partitions: int) -> Around:
-        def consumer() -> BatchConsumer:
-            found: BatchConsumer = self._app.consumer
-            return found
-
         return Around(
             broker=self._broker,
+            group=self._group,
             state=self._state,
             topic=EVENTS_TOPIC,
             partitions=partitions,
@@ -148,12 +189,15 @@ class Worker:
             shop=replica.shop,
             compute=self._compute,
             publisher=self._publisher,
-            generation=lambda: consumer().generation(),
-            silence=lambda: consumer().silence(),
-            session_timeout=SESSION_TIMEOUT,
-            pause=lambda partition: consumer().pause_partitions({TP(EVENTS_TOPIC, partition)}),
-            resume=lambda partition: consumer().resume_partitions({TP(EVENTS_TOPIC, partition)}),
+            generation=lambda: self._consumer().generation(),
+            silence=lambda: self._consumer().silence(),
+            hold=lambda partition: self._consumer().hold(TP(EVENTS_TOPIC, partition)),
+            release=lambda partition: self._consumer().release(TP(EVENTS_TOPIC, partition)),
         )
+
+    def _consumer(self) -> BatchConsumer:
+        found: BatchConsumer = self._app.consumer
+        return found
 
     async def _lane_of(self, message: Any) -> Lane | None:
         """The lane of a batch; None for one that was fetched before the group moved on.
@@ -167,19 +211,31 @@ class Worker:
             await asyncio.sleep(0.01)
         return None
 
-    async def _on_assigned(self, app: BatchApp, assigned: Iterable[TP], **_: Any) -> None:
+    async def _on_assigned(self, app: BatchApp, assigned: Iterable[TP], **rest: Any) -> None:
         assert self._around is not None
-        partitions = sorted(tp.partition for tp in assigned if tp.topic == EVENTS_TOPIC)
-        committed = asyncio.ensure_future(self._committed(partitions))
-        for partition in partitions:
-            _, before = self._lanes.get(partition, (None, None))
-            lane = Lane(self._around, partition, app.consumer_generation_id)
+        partitions = sorted(tp for tp in assigned if tp.topic == EVENTS_TOPIC)
+        self._refuse_more_partitions(self._around.partitions)
+        committed = asyncio.ensure_future(self._consumer().committed(partitions))
+        for tp in partitions:
+            _, before = self._lanes.get(tp.partition, (None, None))
+            lane = Lane(self._around, tp.partition, app.consumer_generation_id)
             task = asyncio.ensure_future(_after(before, lane.run(committed)))
             task.add_done_callback(self._note_failure)
-            self._lanes[partition] = (lane, task)
-        log.info("assigned partitions %s", partitions)
+            self._lanes[tp.partition] = (lane, task)
+        log.info("assigned partitions %s", [tp.partition for tp in partitions])
 
-    async def _on_revoked(self, app: BatchApp, revoked: Iterable[TP], **_: Any) -> None:
+    def _refuse_more_partitions(self, known: int) -> None:
+        found = self._consumer().topic_partitions(EVENTS_TOPIC)
+        if found not in (None, known) and not self._failed.done():
+            self._failed.set_exception(
+                StreamError(
+                    f"{EVENTS_TOPIC} had {known} partitions and now has {found}, which moves "
+                    "shoppers between them: take a new --state folder and --group, and read the "
+                    "log again"
+                )
+            )
+
+    async def _on_revoked(self, app: BatchApp, revoked: Iterable[TP], **rest: Any) -> None:
         await self._hand_over()
 
     async def _hand_over(self) -> None:
@@ -187,35 +243,25 @@ class Worker:
         for lane, _ in self._lanes.values():
             lane.ask_to_stop()
         if self._lanes:
-            await asyncio.wait([task for _, task in self._lanes.values()], timeout=HAND_OVER)
-            await self._app.consumer.commit()
+            patience = HAND_OVER_SHARE * self._settings.session_timeout
+            await asyncio.wait([task for _, task in self._lanes.values()], timeout=patience)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._consumer().commit_acknowledged()
         # One that is not done yet is waited for by the next lane of its partition.
         self._lanes = {
             number: (lane, task) for number, (lane, task) in self._lanes.items() if not task.done()
         }
 
-    async def _committed(self, partitions: list[int]) -> dict[int, int]:
-        """The group's committed offsets: where Faust will read on."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._broker)
-        await admin.start()
-        try:
-            found = await admin.list_consumer_group_offsets(
-                self._group,
-                partitions=[TopicPartition(EVENTS_TOPIC, partition) for partition in partitions],
-            )
-        finally:
-            await admin.close()
-        return {tp.partition: max(0, where.offset) for tp, where in found.items()}
-
     def _note_failure(self, task: "asyncio.Future[None]") -> None:
-        if task.cancelled() or task.exception() is None:
+        if task.cancelled():
             return
-        assert self._failed is not None
-        if not self._failed.done():
-            self._failed.set_exception(task.exception() or RuntimeError())
+        error = task.exception()
+        if error is not None and not self._failed.done():
+            self._failed.set_exception(error)
 
     def _raise_failure(self) -> None:
-        if self._failed is not None and self._failed.done():
+        if self._failed.done():
             self._failed.result()
         if self._app.crashed and self._app.crash_reason:
             raise self._app.crash_reason
@@ -226,10 +272,3 @@ async def _after(before: "asyncio.Task[None] | None", lane: Coroutine[Any, Any, 
     if before is not None:
         await asyncio.wait({before})
     await lane
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StreamError(f"state: can't make {path}: {error.strerror}") from None

@@ -28,16 +28,17 @@ def channels(
                 part[1] += strength * left * float(row.transitions.weights[slot, BACKWARD])
             known = sum(other in names for other, _ in shopper[:lag])
             total += 0.7**known
-            query = [
-                q + 0.7**known * float(v) for q, v in zip(query, factors[names.index(name)].inward)
-            ]
+            inward = factors[names.index(name)].inward
+            query = [q + 0.7**known * float(v) for q, v in zip(query, inward, strict=True)]
     for place, (name, _) in enumerate(shopper):
         if name in names:
             parts.setdefault(name, [0.0] * 4)[2] = 1 / (place + 1)
     if total:
         for name, part in parts.items():
             outward = factors[names.index(name)].outward
-            part[3] = math.exp(sum(q / total * float(v) for q, v in zip(query, outward)))
+            part[3] = math.exp(
+                sum(q / total * float(v) for q, v in zip(query, outward, strict=True))
+            )
     return parts
 
 
@@ -52,6 +53,6 @@ def scores(
     listed = {name: part for name, part in parts.items() if name not in left_out}
     sums = [sum(part[channel] for part in listed.values()) for channel in range(4)]
     return {
-        name: [w * x / s if s else 0.0 for w, x, s in zip(weights[:4], part, sums)]
+        name: [w * x / s if s else 0.0 for w, x, s in zip(weights[:4], part, sums, strict=True)]
         for name, part in listed.items()
     }

@@ -1,0 +1,32 @@
+"""What the lanes of a worker share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.core.shop import ShopModel
+from stream.settings import Settings
+from stream.topology.compute import Compute
+from stream.topology.outputs import Publisher
+
+
+@dataclass(frozen=True)
+class Around:
+    """The world that a lane runs in; the group's side of it as functions to ask."""
+
+    broker: str
+    group: str
+    state: Path
+    topic: str
+    partitions: int
+    settings: Settings
+    shop: ShopModel
+    compute: Compute
+    publisher: Publisher
+    generation: Callable[[], int]
+    """The group's generation as the client knows it now."""
+    silence: Callable[[], float]
+    """Seconds since the group last answered a heartbeat."""
+    hold: Callable[[int], None]
+    """Hand over no more records of a partition."""
+    release: Callable[[int], None]

@@ -1,0 +1,87 @@
+"""Speed, measured: `python -m tests.benchmarks [replay|worker|state|drift|all]`."""
+
+from pathlib import Path
+
+import click
+
+from stream.errors import StreamError
+from tests.benchmarks import bench_drift, bench_replay, bench_state, bench_worker
+from tests.benchmarks.report import Report, Row
+
+PARTS = ("replay", "worker", "state", "drift")
+
+
+@click.command(epilog="Example: python -m tests.benchmarks replay --taobao UserBehavior.csv.gz")
+@click.argument("part", type=click.Choice([*PARTS, "all"]), default="all")
+@click.option("--quick", is_flag=True, help="Small and once: to see that all of it runs.")
+@click.option(
+    "--taobao",
+    envvar="DRIFT_TAOBAO",
+    show_envvar=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A log of Taobao's user behavior to replay as well.",
+)
+@click.option(
+    "--peers",
+    default=",".join(bench_worker.PEER_NAMES),
+    show_default=True,
+    metavar="NAMES",
+    help="Which peers run beside our worker.",
+)
+@click.option(
+    "--json",
+    "results",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the numbers here too.",
+)
+def main(part: str, quick: bool, taobao: Path | None, peers: str, results: Path | None) -> None:
+    """Measure how fast replay, worker, state and the shift detector are.
+
+    Peers whose libraries are not ours get an environment in the cache folder, once.
+    """
+    names = [name for name in peers.split(",") if name]
+    for name in names:
+        if name not in bench_worker.PEER_NAMES:
+            known = ", ".join(bench_worker.PEER_NAMES)
+            raise click.UsageError(f"{name!r} is no peer; known are {known}")
+    report = Report()
+    runs = {
+        "replay": lambda: bench_replay.run(report, taobao, quick),
+        "worker": lambda: bench_worker.run(report, names, quick),
+        "state": lambda: bench_state.run(report, quick),
+        "drift": lambda: _drift(report, quick),
+    }
+    try:
+        for name in PARTS if part == "all" else [part]:
+            runs[name]()
+    except StreamError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        if results:
+            report.write(results)
+
+
+def _drift(report: Report, quick: bool) -> None:
+    trials = 50 if quick else 300
+    rows: list[Row] = []
+    for budget in (1.0, 10.0):
+        found = {
+            name: bench_drift.delays(name, budget, trials, 12) for name in bench_drift.STRENGTHS
+        }
+        row: Row = {"budget per 10k": budget}
+        row["false alarms per 10k"] = bench_drift.false_alarms(budget, trials, 11)
+        row |= {f"{name}, events until found": delay for name, (delay, _) in found.items()}
+        row |= {f"{name}, % missed": 100 * missed for name, (_, missed) in found.items()}
+        rows.append(row)
+    report.show("The shift detector on streams that move once", rows)
+    spans = {"one event": 0.0, "some six events": bench_drift.GAP}
+    costs: list[Row] = [
+        {"a session is": name, "ns an event": bench_drift.nanoseconds(gap)}
+        for name, gap in spans.items()
+    ]
+    report.show("What the shift detector costs", costs, "Best of five.")
+
+
+if __name__ == "__main__":
+    main()

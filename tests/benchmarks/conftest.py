@@ -1,0 +1,3 @@
+"""The peers import libraries that only they need, in environments of their own."""
+
+collect_ignore_glob = ["peers/*.py"]

@@ -1,0 +1,124 @@
+"""One worker on a real Kafka says and stores what a replay does."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from stream.topology import topics
+from stream.topology.broker import Broker
+from tests.kafka import live
+
+pytestmark = pytest.mark.kafka
+EVENTS = 20_000
+
+
+class Run(NamedTuple):
+    """A log read to its end by one worker, and the replay of the same log."""
+
+    broker: str
+    worker: live.LiveWorker
+    out: Path
+    summary: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def run(embedded_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    folder = tmp_path_factory.mktemp("worker")
+    log = live.simulated(folder / "events.jsonl", EVENTS)
+    with Broker.start() as broker:
+        topics.create(broker.address, live.PARTITIONS)
+        live.drift("publish", log, "--broker", broker.address)
+        with live.LiveWorker(broker.address, folder / "state") as worker:
+            out = folder / "out"
+            summary = live.drift("replay", log, "--partitions", live.PARTITIONS, "--out", out)
+            live.wait_until_read(broker.address)
+            yield Run(broker.address, worker, out, summary)
+
+
+def test_its_state_is_that_of_a_replay(run: Run) -> None:
+    hashes = live.drift("state", "hash", "--state", run.worker.state)
+    assert hashes["partition_hashes"] == run.summary["partition_hashes"]
+    assert hashes["state_hash"] == run.summary["state_hash"]
+
+
+def test_its_alerts_are_those_of_a_replay(run: Run) -> None:
+    sent = [json.loads(record.value) for record in live.read(run.broker, "migration-alerts")]
+    replayed = live.lines(run.out / "migration-alerts.jsonl")
+    assert len(replayed) > 10
+    assert sorted(sent, key=by_id) == sorted(replayed, key=by_id)
+
+
+def test_its_deltas_come_from_the_records_of_a_replays_with_whole_lists(run: Run) -> None:
+    sent = [json.loads(record.value) for record in live.read(run.broker, "recommendation-deltas")]
+    assert sent
+    for delta in sent:
+        items = [entry["item_id"] for entry in delta["items"]]
+        assert 0 < len(set(items)) == len(items) <= 20
+        assert all(items)
+
+
+def test_outputs_say_in_their_headers_where_they_come_from_and_stay_in_its_partition(
+    run: Run,
+) -> None:
+    for topic, kind in [("migration-alerts", "migration-alert"), ("recommendation-deltas", "")]:
+        for record in live.read(run.broker, topic):
+            message = json.loads(record.value)
+            assert message["id"].startswith(f"behavior-events-{record.partition}-")
+            assert record.key.decode() == message["user_id"]
+            assert live.header(record, "ce_specversion") == "1.0"
+            assert live.header(record, "ce_id") == message["id"]
+            assert live.header(record, "ce_source") == (
+                f"/interest-drift/behavior-events/{record.partition}"
+            )
+            assert kind in (live.header(record, "ce_type") or "")
+            assert live.header(record, "content-type") == "application/json"
+            assert (live.header(record, "ce_time") or "").endswith("+00:00")
+
+
+def test_it_is_alone_with_its_state_folder(run: Run) -> None:
+    with live.LiveWorker(run.broker, run.worker.state, group="another") as second:
+        assert second.refusal() == (
+            f"drift: state: another worker uses {run.worker.state}: stop it, "
+            "or take another --state folder"
+        )
+
+
+def test_told_to_stop_it_ends_well_and_started_again_says_nothing_twice(run: Run) -> None:
+    began = time.monotonic()
+    assert run.worker.stop() == 0
+    assert time.monotonic() - began < 5
+    assert " ERROR " not in run.worker.log()
+    assert live.committed(run.broker) == live.ends(run.broker)
+    assert {p: (end - 1, run.summary["partition_hashes"][str(p)]) for p, end in
+            live.ends(run.broker).items()} == live.stored(run.worker.state)  # fmt: skip
+    names = ("migration-alerts", "recommendation-deltas", "shop-updates", "dead-letters")
+    before = {name: live.ends(run.broker, name) for name in names}
+    run.worker.start()
+    run.worker.wait_for("ready after offset", live.PARTITIONS)
+    time.sleep(1)
+    assert run.worker.stop() == 0
+    assert {name: live.ends(run.broker, name) for name in names} == before
+
+
+def test_from_an_empty_folder_it_catches_up_and_says_nothing_twice(run: Run) -> None:
+    """Runs last: it ends the worker and takes its folder."""
+    if run.worker.process.poll() is None:
+        assert run.worker.stop() == 0
+    before = {name: live.ends(run.broker, name) for name in ("migration-alerts", "shop-updates")}
+    shutil.rmtree(run.worker.state)
+    run.worker.start()
+    run.worker.wait_for("ready after offset", live.PARTITIONS)
+    assert run.worker.stop() == 0
+    assert run.worker.log().count("catching up") == live.PARTITIONS
+    hashes = live.drift("state", "hash", "--state", run.worker.state)
+    assert hashes["partition_hashes"] == run.summary["partition_hashes"]
+    assert {name: live.ends(run.broker, name) for name in before} == before
+
+
+def by_id(message: dict[str, Any]) -> str:
+    return str(message["id"])
