@@ -8,6 +8,8 @@ Pattern = Literal["gain", "move", "restart"]
 Because = Literal["follows", "precedes", "recent", "similar"]
 
 Name = Annotated[str, Meta(min_length=1)]
+# Without a limit, a list of twenty could be too large for any topic.
+GivenName = Annotated[str, Meta(min_length=1, max_length=512)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 NaturalNumber = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(description="Unix seconds")]
@@ -20,8 +22,8 @@ Time = Annotated[
 class BasketItem(Struct, frozen=True, omit_defaults=True, gc=False):
     """One item of an event that touches several."""
 
-    item_id: Name | None = None
-    category: Name | None = None
+    item_id: GivenName | None = None
+    category: GivenName | None = None
     position: int | None = None
     price: float | None = None
     quantity: float | None = None
@@ -34,13 +36,13 @@ class BehaviorEvent(Struct, frozen=True, omit_defaults=True, gc=False):
     `items`, the event counts as several of one record, in order.
     """
 
-    user_id: Name
-    event_type: Name
+    user_id: GivenName
+    event_type: GivenName
     occurred_at: Time
-    item_id: Name | None = None
-    category: Name | None = None
-    event_id: Name | None = None
-    session_id: Name | None = None
+    item_id: GivenName | None = None
+    category: GivenName | None = None
+    event_id: GivenName | None = None
+    session_id: GivenName | None = None
     items: list[BasketItem] | None = None
     price: float | None = None
     currency: str | None = None
@@ -57,8 +59,8 @@ class BehaviorEvent(Struct, frozen=True, omit_defaults=True, gc=False):
 class CatalogItem(Struct, frozen=True, omit_defaults=True):
     """What the shop says of an item: a line of a catalog file."""
 
-    item_id: Name
-    category: Name | None = None
+    item_id: GivenName
+    category: GivenName | None = None
     title: str | None = None
     brand: str | None = None
     price: float | None = None

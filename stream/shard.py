@@ -354,8 +354,10 @@ def warm_up(settings: Settings) -> None:
     shop = ShopModel(settings)
     state, results = engine.state(settings, 4), engine.results(settings)
     engine.run(state, results, shop.view, zeros(0, EVENT, Event), 0, 0, engine.rules(settings))
-    rows = np.zeros(1, UPDATE)
-    rows["item_id"], rows["category_id"] = 1, 2
+    # More items than the smallest tables hold, so that growing them is compiled too.
+    rows = np.zeros(32, UPDATE)
+    rows["item_id"], rows["category_id"] = np.arange(1, 33), 1
+    rows["position"] = np.arange(32)
     shop.apply(packed(rows, 0, str))
 
 

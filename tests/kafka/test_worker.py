@@ -53,7 +53,7 @@ def test_its_alerts_are_those_of_a_replay(run: Run) -> None:
     assert sorted(sent, key=by_id) == sorted(replayed, key=by_id)
 
 
-def test_its_deltas_come_from_the_records_of_a_replays_with_whole_lists(run: Run) -> None:
+def test_each_of_its_deltas_carries_a_whole_list(run: Run) -> None:
     sent = [json.loads(record.value) for record in live.read(run.broker, "recommendation-deltas")]
     assert sent
     for delta in sent:
@@ -89,10 +89,10 @@ def test_it_is_alone_with_its_state_folder(run: Run) -> None:
 
 
 def test_told_to_stop_it_ends_well_and_started_again_says_nothing_twice(run: Run) -> None:
-    began = time.monotonic()
+    began, heard = time.monotonic(), len(run.worker.log())
     assert run.worker.stop() == 0
     assert time.monotonic() - began < 5
-    assert " ERROR " not in run.worker.log()
+    assert run.worker.log()[heard:] == ""
     assert live.committed(run.broker) == live.ends(run.broker)
     assert {p: (end - 1, run.summary["partition_hashes"][str(p)]) for p, end in
             live.ends(run.broker).items()} == live.stored(run.worker.state)  # fmt: skip
