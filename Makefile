@@ -4,7 +4,7 @@ BIN := .venv/bin
 SCRATCH ?= $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check bench schemas clean
+.PHONY: help install demo test test-all coverage check bench schemas clean
 
 help:  ## Print this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -25,11 +25,11 @@ test: install  ## All tests but the slow sweeps, a real Kafka included
 
 test-all: install  ## All tests, the slow sweeps too, and again with bounds checks and uncompiled
 	$(BIN)/python -m pytest
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/core tests/contracts tests/test_laws.py
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/core tests/contracts tests/test_laws.py tests/test_shard.py
 	$(MAKE) coverage
 
-coverage: install
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -m 'not slow and not kafka' tests/core tests/contracts tests/storage tests/test_laws.py
+coverage: install  ## Branches of core and storage that the tests reach, kernels uncompiled
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -m 'not slow and not kafka' tests/core tests/contracts tests/storage tests/test_*.py
 	$(BIN)/python -m coverage report --fail-under=95
 
 check: install  ## Linters, types, layers, schemas; changes nothing

@@ -1,5 +1,6 @@
 """What came of a batch of records, as the messages to publish."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -193,7 +194,8 @@ class Writer:
             pattern=drift.PATTERNS[alarm.pattern],
             strength=round(alarm.strength, DIGITS),
             score=round(alarm.evidence / (alarm.evidence + self._threshold), DIGITS),
-            evidence=round(alarm.evidence, 1),
+            # Up, so that it stays above the threshold that it exceeded.
+            evidence=math.ceil(alarm.evidence * 10) / 10,
             threshold=self._threshold,
             changes=self._changes(alarm),
             occurred_at=alarm.occurred_at,

@@ -129,10 +129,22 @@ class Walk:
         return thing
 
 
-def walked(seed: int, count: int, partitions: int = 1) -> list[LogRecord]:
+class Log(list[LogRecord]):
     """So many records of one walk; a shorter walk is the beginning of a longer one."""
-    walk = Walk(seed, partitions)
-    return [walk.next() for _ in range(count)]
+
+    def __init__(self, seed: int, count: int, partitions: int) -> None:
+        walk = Walk(seed, partitions)
+        super().__init__(walk.next() for _ in range(count))
+        self._made_by = f"walked({seed}, {count}, {partitions})"
+
+    def __repr__(self) -> str:
+        # A failure is told by what makes it, not by 40 KB of records.
+        return self._made_by
+
+
+def walked(seed: int, count: int, partitions: int = 1) -> list[LogRecord]:
+    """The first records of the walk with this seed."""
+    return Log(seed, count, partitions)
 
 
 def streams(partitions: int = 1, most: int = 250) -> st.SearchStrategy[list[LogRecord]]:

@@ -1,5 +1,6 @@
 """From the bytes of a record to touches: who did what with what, and when."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,6 +15,8 @@ from stream.settings import Settings
 MILLISECONDS_FROM = 1e11
 MOST_ITEMS = 1000
 VIEW, KEEP, BUY = 0, 1, 2
+# An escaped NUL, but not the six characters after an escaped backslash.
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 ACTIONS = {"add_to_cart": KEEP, "add_to_wishlist": KEEP, "purchase": BUY}
 
 
@@ -90,7 +93,7 @@ class Decoder:
             raise BadRecord("no value")
         if len(value) > self._most_bytes:
             raise BadRecord(f"{len(value)} bytes, max_value_bytes is {self._most_bytes}")
-        if b"\\u0000" in value:
+        if b"\\u0000" in value and NUL.search(value):
             raise BadRecord("a NUL character in a string")
         try:
             return self._decode(value)

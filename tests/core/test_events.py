@@ -154,3 +154,12 @@ def test_the_years_are_settings() -> None:
     decoder = Decoder(Settings(first_year=1970, last_year=1999))
     assert touches(decoder, occurred_at=0)[0].occurred_at == 0.0
     assert "outside the years 1970 to 1999" in refusal(value(), decoder)
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
+    written = value(user_id=r"a\u0000")
+
+    touches = Decoder(Settings())(written)
+
+    assert isinstance(touches, list)
+    assert touches[0].user_id == r"a\u0000"
