@@ -16,22 +16,12 @@ from stream.errors import StreamError
 from stream.messages import DeadLetter, MigrationAlert, RecommendationDelta
 from stream.outcome import Outcome
 from stream.settings import Settings
-from stream.shard import EVENTS_TOPIC, Shard, open_shards
+from stream.shard import EVENTS_TOPIC, LogRecord, Shard, open_shards
 from stream.storage.replica import load_model, save_model
 from stream.stored import SHOP
 
 PROGRESS = "replay.msgpack"
 Message = TypeVar("Message")
-
-
-class LogRecord(NamedTuple):
-    """One record of the merged order."""
-
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 class Published(NamedTuple):
@@ -129,7 +119,9 @@ class Replay:
 
     def _apply(self, records: Sequence[LogRecord], published: Published) -> None:
         """Each partition's records to its shard; what comes out goes back into merged order."""
-        place = {(record.partition, record.offset): n for n, record in enumerate(records)}
+        place: dict[tuple[int, int], int] = {}
+        if len(self.shards) > 1:
+            place = {(record.partition, record.offset): n for n, record in enumerate(records)}
         alerts: list[tuple[int, MigrationAlert]] = []
         deltas: list[tuple[int, RecommendationDelta]] = []
         dead: list[tuple[int, DeadLetter]] = []
@@ -140,9 +132,10 @@ class Replay:
             outcome = shard.apply(own, self.shop)
             self._remember(partition, outcome)
             self._checkpoint_if_large(shard)
-            alerts += ((place[partition, a.source_offset], a) for a in outcome.alerts)
-            deltas += ((place[partition, d.sequence], d) for d in outcome.deltas)
-            dead += ((place[partition, d.offset], d) for d in outcome.dead_letters)
+            # Of a single partition all is in order already.
+            alerts += ((place.get((partition, a.source_offset), 0), a) for a in outcome.alerts)
+            deltas += ((place.get((partition, d.sequence), 0), d) for d in outcome.deltas)
+            dead += ((place.get((partition, d.offset), 0), d) for d in outcome.dead_letters)
         published.alerts.extend(_in_order(alerts))
         published.deltas.extend(_in_order(deltas))
         published.dead_letters.extend(_in_order(dead))

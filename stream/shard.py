@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
@@ -41,6 +41,18 @@ class Record(Protocol):
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
+
+
+class LogRecord(NamedTuple):
+    """A record of a log that is not live, with its partition."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    touches: list[Touch] | None = None
+    """What the value says by the same settings, where the reader has decoded it."""
 
 
 class Shard:
@@ -156,7 +168,8 @@ class Shard:
         try:
             if not record.key:
                 raise BadRecord("an empty key: publish with the user_id as key")
-            touches = self._decode(record.value)
+            known = record.touches if isinstance(record, LogRecord) else None
+            touches = known or self._decode(record.value)
         except BadRecord as error:
             self.counts["rejected"] += 1
             outcome.dead_letters.append(

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from stream.core.shop import ShopModel
 from stream.messages import MigrationAlert
 from stream.outcome import Outcome
-from stream.replay import LogRecord, Published, Replay
+from stream.replay import Published, Replay
 from stream.settings import Settings
-from stream.shard import Shard
+from stream.shard import LogRecord, Shard
 from tests.toy_shop import ROOMY, SMALL, applied, groups, merged, streams, taught, walked
 
 ROOT = Path(__file__).parents[1]

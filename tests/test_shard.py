@@ -10,9 +10,8 @@ from stream.core.engine import PLACES, SLICE
 from stream.core.ids import identify
 from stream.core.shop import ShopModel
 from stream.errors import StreamError
-from stream.replay import LogRecord
 from stream.settings import Settings
-from stream.shard import Shard, open_shards, warm_up
+from stream.shard import LogRecord, Shard, open_shards, warm_up
 from stream.storage.checkpoint import Checkpoint
 from stream.stored import StoredPartition
 from tests.toy_shop import SMALL, START, applied, merged, taught, touch, walked

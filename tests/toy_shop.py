@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from stream.core.shop import ShopModel
 from stream.outcome import Outcome
-from stream.replay import LogRecord
 from stream.settings import Settings
-from stream.shard import Shard
+from stream.shard import LogRecord, Shard
 from stream.storage.partitioning import partition_of
 
 START = 1_700_000_000.0

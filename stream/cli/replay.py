@@ -202,7 +202,7 @@ class _Run:
 
     def _records(self, tally: Any, results: _Results, skip_seen: bool) -> Iterator[Any]:
         """Accepted records with their place in the log; the others are written aside."""
-        from stream.replay import LogRecord
+        from stream.shard import LogRecord
         from stream.storage.event_log import Accepted, Rejected, dead_letter
         from stream.storage.partitioning import partition_of
 

@@ -17,9 +17,8 @@ from stream.core.shoppers import layout, strict_layout
 from stream.core.updates import encode, packed
 from stream.evaluation.scenarios import Shop
 from stream.outcome import Outcome
-from stream.replay import LogRecord
 from stream.settings import Settings
-from stream.shard import Shard, warm_up
+from stream.shard import LogRecord, Shard, warm_up
 from stream.storage.checkpoint import Checkpoint
 from tests.benchmarks.report import Report, Row
 

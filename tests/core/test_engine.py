@@ -14,9 +14,8 @@ from stream.core.ids import identify
 from stream.core.shop import ShopModel
 from stream.messages import MigrationAlert, RecommendationDelta
 from stream.outcome import Outcome
-from stream.replay import LogRecord
 from stream.settings import Settings
-from stream.shard import Shard
+from stream.shard import LogRecord, Shard
 from stream.stored import StoredPartition
 from tests.reference.slow_shoppers import SlowShoppers
 from tests.toy_shop import SMALL, START, applied, streams, taught, touch, walked

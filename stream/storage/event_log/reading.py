@@ -72,7 +72,7 @@ def _judged(
                 continue
             first = touches[0]
             at = round(first.occurred_at * 1000)
-            yield Accepted(source, line, None, None, at, first.user_id.encode(), value)
+            yield Accepted(source, line, None, None, at, first.user_id.encode(), value, touches)
         except BadRecord as error:
             yield Rejected(source, line, str(error), raw(row))
 

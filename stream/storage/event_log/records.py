@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from stream.core.events import Touch
 from stream.messages import DeadLetter
 
 BLANK = "(blank line)"
@@ -22,6 +23,8 @@ class Accepted(NamedTuple):
     key: bytes
     """`user_id`; for a record of a topic, its key as it came."""
     value: bytes
+    touches: list[Touch] | None = None
+    """What the value says, where it was decoded already."""
 
 
 class Rejected(NamedTuple):

@@ -48,7 +48,8 @@ def by_time(records: Iterator[Record], run_bytes: int = RUN_BYTES) -> Iterator[R
             if type(record) is not Accepted:
                 yield record
                 continue
-            pending.append(record)
+            # Decoding again is cheaper than writing what was decoded.
+            pending.append(record._replace(touches=None))
             # What Python itself needs for a record, by and large, beside its bytes.
             size += len(record.value) + 400
             if size >= run_bytes:
