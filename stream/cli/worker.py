@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import socket
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Seldom:
     "--name",
     metavar="NAME",
     help="Of this member, kept over restarts: it then gets its partitions back at once.  "
-    "[default: the host's name and the state folder's]",
+    "[default: made of the host's name and the path of --state]",
 )
 @settings_option
 @click.option(
@@ -77,10 +78,19 @@ def worker(
         handler.addFilter(Seldom("aiokafka"))
     from stream.topology.worker import Worker
 
-    member = name or f"{socket.gethostname()}-{state.resolve().name}"
+    member = name or _name(state)
 
     async def run() -> None:
         await Worker(broker, state, group, member, loaded).run()
 
     collect_rarely()
     asyncio.run(run())
+
+
+def _name(state: Path) -> str:
+    """A name that no other worker has, of the characters that Kafka allows.
+
+    >>> _name(Path("/var/lib/drift")).endswith("-var-lib-drift")
+    True
+    """
+    return re.sub(r"[^a-zA-Z0-9._-]+", "-", f"{socket.gethostname()}{state.resolve()}")[-200:]
