@@ -97,7 +97,7 @@ class Replay:
 
     def counts(self) -> dict[str, int]:
         """What the shards counted, over all partitions and since their first record."""
-        names = ("repeats", "without_category")
+        names = ("rejected", "ignored", "repeats", "without_category")
         return {name: sum(shard.counts[name] for shard in self.shards) for name in names}
 
     def close(self) -> None:

@@ -159,6 +159,7 @@ class _Run:
         from stream.stored import combined_hash
 
         tally, started = Tally(), time.perf_counter()
+        before = self._replay.counts()
         try:
             with _Results(self._out) as results:
                 batch: list[Any] = []
@@ -172,15 +173,16 @@ class _Run:
             if keep:
                 self._replay.save()
             hashes = self._replay.hashes()
-            counts = self._replay.counts()
+            counts = {name: n - before[name] for name, n in self._replay.counts().items()}
         finally:
             self._replay.close()
+        # Lines of files were judged by their reader, records of a topic by the shards.
+        rejected, ignored = counts.pop("rejected"), counts.pop("ignored")
         return {
-            "lines": tally.lines,
-            "accepted": tally.accepted,
-            "rejected": tally.rejected,
-            "ignored": sum(tally.ignored.values()),
-            "ignored_by_type": tally.ignored,
+            **tally.summary(),
+            "accepted": tally.accepted - rejected - ignored,
+            "rejected": tally.rejected + rejected,
+            "ignored": sum(tally.ignored.values()) + ignored,
             "alerts": self._alerts,
             "deltas": self._deltas,
             **counts,

@@ -98,5 +98,22 @@ def test_the_good_events_behind_them_count(sent: tuple[str, Path]) -> None:
     assert known["interest"] == {"tents": 1.0}
 
 
+def test_a_replay_of_the_topic_says_the_same(sent: tuple[str, Path], tmp_path: Path) -> None:
+    broker, state = sent
+    source = f"kafka://{broker}/{live.EVENTS}"
+    summary = live.drift("replay", source, "--out", tmp_path)
+
+    assert (
+        summary["partition_hashes"]
+        == live.drift("state", "hash", "--state", state)["partition_hashes"]
+    )
+    assert (summary["lines"], summary["accepted"]) == (2 * len(BAD) + 1, len(BAD) + 1)
+    assert summary["rejected"] == len(BAD)
+    letters = live.lines(tmp_path / "dead-letters.jsonl")
+    assert [(letter["partition"], letter["offset"]) for letter in letters] == [
+        (2, 2 * number) for number in range(len(BAD))
+    ]
+
+
 def decoded(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text)
