@@ -71,7 +71,7 @@ def replay(
     It writes the alerts and deltas that live workers would have sent. With --state,
     it goes on from the records held there: SOURCE is what follows them.
     """
-    from stream.errors import WrongUse
+    from stream.errors import StreamError, WrongUse
     from stream.settings import load
     from stream.storage.event_log import Meter
 
@@ -98,6 +98,11 @@ def replay(
         click.echo(orjson.dumps(summary))
     else:
         _print(summary, out)
+    if summary["lines"] and not summary["accepted"] and not summary["ignored"]:
+        raise StreamError(
+            f"none of the {summary['lines']:,} lines is a behavior event; "
+            f"{out / DEAD_LETTERS}.jsonl says why of each: is a --preset or --map missing?"
+        )
 
 
 def _make_folder(path: Path) -> None:

@@ -161,6 +161,19 @@ def test_state_tells_what_a_replay_left(
     assert sum(ask("show")["partitions"][n]["accepted"] for n in "012") == 4000
 
 
+def test_a_file_without_any_event_is_no_success(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.jsonl"
+    foreign.write_text('{"uid": "ann", "sku": "tent"}\n' * 3)
+    command = [sys.executable, "-m", "stream", "replay", str(foreign), "--out", str(tmp_path)]
+
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "none of the 3 lines is a behavior event" in done.stderr
+    assert len((tmp_path / "dead-letters.jsonl").read_bytes().splitlines()) == 3
+
+
 @pytest.mark.skipif(not TAOBAO.exists(), reason=f"needs the Taobao log: {TAOBAO}, or DRIFT_DATA")
 def test_the_taobao_log_is_replayed_whole(tmp_path: Path) -> None:
     once = replay(tmp_path / "a", TAOBAO, "--preset", "taobao")
