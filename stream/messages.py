@@ -4,6 +4,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+# The topics that carry them.
+EVENTS = "behavior-events"
+ALERTS = "migration-alerts"
+DELTAS = "recommendation-deltas"
+UPDATES = "shop-updates"
+DEAD_LETTERS = "dead-letters"
+
 Pattern = Literal["gain", "move", "restart"]
 Because = Literal["follows", "precedes", "recent", "similar"]
 

@@ -13,10 +13,10 @@ from stream.core.shop import ShopModel
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
 from stream.errors import StreamError
-from stream.messages import DeadLetter, MigrationAlert, RecommendationDelta
+from stream.messages import EVENTS, DeadLetter, MigrationAlert, RecommendationDelta
 from stream.outcome import Outcome
 from stream.settings import Settings
-from stream.shard import EVENTS_TOPIC, LogRecord, Shard, open_shards
+from stream.shard import LogRecord, Shard, open_shards
 from stream.storage.replica import load_model, save_model
 from stream.stored import SHOP
 
@@ -49,7 +49,7 @@ class Replay:
     """
 
     def __init__(
-        self, state: Path, partitions: int, settings: Settings, topic: str = EVENTS_TOPIC
+        self, state: Path, partitions: int, settings: Settings, topic: str = EVENTS
     ) -> None:
         self._state = state
         self._settings = settings

@@ -19,15 +19,13 @@ from stream.core.shoppers import layout
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
 from stream.errors import BadRecord, StreamError
-from stream.messages import DeadLetter
+from stream.messages import EVENTS, DeadLetter
 from stream.outcome import Gathering, Outcome, Writer
 from stream.settings import Settings
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import Header, RowCodec
 from stream.storage.residence import Residence
 from stream.stored import partition_folder, stored_hash
-
-EVENTS_TOPIC = "behavior-events"
 
 
 class Record(Protocol):
@@ -68,7 +66,7 @@ class Shard:
         partition: int,
         partitions: int,
         settings: Settings,
-        topic: str = EVENTS_TOPIC,
+        topic: str = EVENTS,
     ) -> None:
         self.settings = settings
         self.partition = partition
@@ -375,7 +373,7 @@ def warm_up(settings: Settings) -> None:
 
 
 def open_shards(
-    state: Path, partitions: int, settings: Settings, topic: str = EVENTS_TOPIC
+    state: Path, partitions: int, settings: Settings, topic: str = EVENTS
 ) -> list[Shard]:
     """All partitions, each in its own folder below `state`."""
     shards: list[Shard] = []

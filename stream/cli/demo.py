@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from stream.errors import StreamError, WrongUse
+from stream.messages import ALERTS, DELTAS, EVENTS, UPDATES
 
 if TYPE_CHECKING:
     from stream.cli.demo_progress import Progress
@@ -107,7 +108,7 @@ def _kafka(stack: ExitStack, broker: str | None) -> Kafka:
             broker, check = own.address, own.check
         topics.create(broker, PARTITIONS)
         _refuse_used(broker)
-        partitions = topics.partitions_of(broker, topics.EVENTS)
+        partitions = topics.partitions_of(broker, EVENTS)
         done(f"at {broker}, topics of {partitions} partitions")
     return Kafka(broker, partitions, check)
 
@@ -118,9 +119,9 @@ def _no_news() -> None:
 
 def _refuse_used(broker: str) -> None:
     """Raise if a topic that the demo would add to was ever written to."""
-    from stream.topology import outputs, topics
+    from stream.topology import topics
 
-    for topic in (topics.EVENTS, topics.SHOP_UPDATES, outputs.ALERTS, outputs.DELTAS):
+    for topic in (EVENTS, UPDATES, ALERTS, DELTAS):
         if topics.holds_records(broker, topic):
             raise WrongUse(
                 f"{topic} at {broker} already holds records, and the demo would add simulated "
@@ -165,7 +166,6 @@ def _run(shop: "Shop", rate: int, kafka: Kafka, progress: "Progress", check: Che
 
     from stream.cli.demo_view import shown
     from stream.cli.publish import send
-    from stream.topology.topics import EVENTS
 
     titles = {item.item_id: item.title or item.item_id for item in shop.assortment.catalog()}
     with progress.followed(), shown(progress, titles):
@@ -210,7 +210,6 @@ def _all_alerts(broker: str) -> list["MigrationAlert"]:
     from stream.messages import MigrationAlert
     from stream.settings import Settings
     from stream.storage.event_log import Accepted, read
-    from stream.topology.outputs import ALERTS
 
     records = read([f"kafka://{broker}/{ALERTS}"], settings=Settings(), say=_say)
     values = [record.value for record in records if isinstance(record, Accepted)]

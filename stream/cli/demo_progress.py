@@ -11,8 +11,7 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from stream.messages import MigrationAlert, RecommendationDelta
-from stream.topology.outputs import ALERTS, DELTAS
+from stream.messages import ALERTS, DELTAS, MigrationAlert, RecommendationDelta
 from stream.topology.topics import admin
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import click
 from stream.cli.options import broker_option, json_option, settings_option
 from stream.cli.source_options import Sources, progress, source_options
 from stream.errors import BadRecord, StreamError, WrongUse
+from stream.messages import EVENTS
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
@@ -28,7 +29,7 @@ PACES_A_SECOND = 20
 @click.command(epilog="Example: drift publish UserBehavior.csv.gz --preset taobao --rate 2000")
 @source_options
 @broker_option
-@click.option("--topic", default="behavior-events", show_default=True)
+@click.option("--topic", default=EVENTS, show_default=True)
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="At most so many a second.")
 @click.option(
     "--rejected",

@@ -12,10 +12,7 @@ import click
 from stream.cli.options import json_option, settings_option, state_option
 from stream.cli.process import prepare
 from stream.cli.source_options import Sources, progress, source_options
-
-ALERTS = "migration-alerts"
-DELTAS = "recommendation-deltas"
-DEAD_LETTERS = "dead-letters"
+from stream.messages import ALERTS, DEAD_LETTERS, DELTAS
 
 
 @click.command(epilog="Example: drift replay UserBehavior.csv.gz --preset taobao --out results")

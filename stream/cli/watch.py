@@ -9,9 +9,8 @@ import click
 import msgspec
 
 from stream.cli.options import broker_option
-from stream.messages import MigrationAlert, ShareChange
+from stream.messages import ALERTS, MigrationAlert, ShareChange
 
-TOPIC = "migration-alerts"
 POLL_MILLISECONDS = 500
 WHY = 3
 """So many of the largest share changes are told."""
@@ -60,16 +59,16 @@ def follow(broker: str, from_beginning: bool = False) -> Generator[MigrationAler
 
     from stream.topology.topics import partitions_of
 
-    partitions = partitions_of(broker, TOPIC)
+    partitions = partitions_of(broker, ALERTS)
     consumer = KafkaConsumer(bootstrap_servers=broker.split(","), enable_auto_commit=False)
     try:
-        consumer.assign([TopicPartition(TOPIC, number) for number in range(partitions)])
+        consumer.assign([TopicPartition(ALERTS, number) for number in range(partitions)])
         (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)()
         while True:
             for records in consumer.poll(timeout_ms=POLL_MILLISECONDS).values():
                 for record in records:
                     yield from _decoded(
-                        record.value, f"{TOPIC}[{record.partition}]@{record.offset}"
+                        record.value, f"{ALERTS}[{record.partition}]@{record.offset}"
                     )
     finally:
         consumer.close()

@@ -13,13 +13,17 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from stream.core.engine import PLACES
 from stream.core.updates import encode as encode_updates
 from stream.core.updates import packed
-from stream.messages import DeadLetter, MigrationAlert, RecommendationDelta
+from stream.messages import (
+    ALERTS,
+    DEAD_LETTERS,
+    DELTAS,
+    UPDATES,
+    DeadLetter,
+    MigrationAlert,
+    RecommendationDelta,
+)
 from stream.outcome import Outcome
 
-ALERTS = "migration-alerts"
-DELTAS = "recommendation-deltas"
-UPDATES = "shop-updates"
-DEAD_LETTERS = "dead-letters"
 # A record batch is cut here; a larger single record gets a batch of its own.
 BATCH_BYTES = 900_000
 LARGEST_BATCH = 8 << 20

@@ -11,11 +11,11 @@ from typing import Any
 from stream.core.shop import ShopModel
 from stream.core.updates import decode
 from stream.errors import StreamError
+from stream.messages import UPDATES
 from stream.settings import Settings
 from stream.storage.replica import load_model, save_model
 from stream.topology.compute import Compute
 from stream.topology.log_reader import LogReader
-from stream.topology.outputs import UPDATES
 
 log = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from kafka.net.compat import KafkaNetClient
 
 from stream.errors import StreamError, WrongUse
+from stream.messages import ALERTS, DEAD_LETTERS, DELTAS, EVENTS, UPDATES
 
 MIB = 1 << 20
 DAY_MS = 86_400_000
@@ -44,9 +45,7 @@ def _configs(cleanup: str, days: int, largest: int | None = None) -> dict[str, s
     return configs | ({"max.message.bytes": str(largest)} if largest else {})
 
 
-EVENTS = "behavior-events"
 DEFAULT_PARTITIONS = 4
-SHOP_UPDATES = "shop-updates"
 TOPICS = (
     # By event time, a published log of last year would be deleted at once.
     Topic(
@@ -54,13 +53,13 @@ TOPICS = (
         None,
         {**_configs("delete", 7, 4 * MIB), "message.timestamp.type": "LogAppendTime"},
     ),
-    Topic("migration-alerts", None, _configs("delete", 30)),
-    Topic("recommendation-deltas", None, _configs("compact,delete", 30)),
-    Topic(SHOP_UPDATES, 1, _configs("delete", 30, 4 * MIB)),
+    Topic(ALERTS, None, _configs("delete", 30)),
+    Topic(DELTAS, None, _configs("compact,delete", 30)),
+    Topic(UPDATES, 1, _configs("delete", 30, 4 * MIB)),
     Topic("category-flows", 1, _configs("delete", 30)),
     Topic("demand-forecasts", 1, _configs("compact,delete", 30)),
     # Room for the refused record in base 64, and its address.
-    Topic("dead-letters", None, _configs("delete", 30, 8 * MIB)),
+    Topic(DEAD_LETTERS, None, _configs("delete", 30, 8 * MIB)),
 )
 
 
@@ -146,7 +145,7 @@ def _will_do(topic: Topic, name: str, needed: str, found: str) -> bool:
     if name == "max.message.bytes":
         return int(found) >= int(needed)
     # How long records are kept is the operator's choice, except where replicas are built of them.
-    return topic.name != SHOP_UPDATES or int(found) == -1 or int(found) >= int(needed)
+    return topic.name != UPDATES or int(found) == -1 or int(found) >= int(needed)
 
 
 def partitions_of(broker: str, topic: str) -> int:

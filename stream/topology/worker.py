@@ -13,8 +13,9 @@ from faust.types import TP
 from mode import CrashingSupervisor
 
 from stream.errors import StreamError
+from stream.messages import EVENTS
 from stream.settings import Settings
-from stream.shard import EVENTS_TOPIC, warm_up
+from stream.shard import warm_up
 from stream.stored import SHOP
 from stream.topology import topics
 from stream.topology.around import Around
@@ -155,7 +156,7 @@ class Worker:
             broker_heartbeat_interval=min(HEARTBEAT, self._settings.session_timeout / 6),
             broker_commit_interval=1.0,
         )
-        source = app.topic(EVENTS_TOPIC, key_serializer="raw", value_serializer="raw")
+        source = app.topic(EVENTS, key_serializer="raw", value_serializer="raw")
 
         async def distribute(stream: Any) -> None:
             async for event in stream.noack().events():
@@ -176,14 +177,14 @@ class Worker:
         problems = topics.check(self._broker, None)
         if problems:
             raise StreamError(f"topics: {'; '.join(problems)}")
-        return topics.partitions_of(self._broker, EVENTS_TOPIC)
+        return topics.partitions_of(self._broker, EVENTS)
 
     def _surroundings(self, replica: Replica, partitions: int) -> Around:
         return Around(
             broker=self._broker,
             group=self._group,
             state=self._state,
-            topic=EVENTS_TOPIC,
+            topic=EVENTS,
             partitions=partitions,
             settings=self._settings,
             shop=replica.shop,
@@ -191,8 +192,8 @@ class Worker:
             publisher=self._publisher,
             generation=lambda: self._consumer().generation(),
             silence=lambda: self._consumer().silence(),
-            hold=lambda partition: self._consumer().hold(TP(EVENTS_TOPIC, partition)),
-            release=lambda partition: self._consumer().release(TP(EVENTS_TOPIC, partition)),
+            hold=lambda partition: self._consumer().hold(TP(EVENTS, partition)),
+            release=lambda partition: self._consumer().release(TP(EVENTS, partition)),
         )
 
     def _consumer(self) -> BatchConsumer:
@@ -213,7 +214,7 @@ class Worker:
 
     async def _on_assigned(self, app: BatchApp, assigned: Iterable[TP], **rest: Any) -> None:
         assert self._around is not None
-        partitions = sorted(tp for tp in assigned if tp.topic == EVENTS_TOPIC)
+        partitions = sorted(tp for tp in assigned if tp.topic == EVENTS)
         self._refuse_more_partitions(self._around.partitions)
         committed = asyncio.ensure_future(self._consumer().committed(partitions))
         for tp in partitions:
@@ -225,11 +226,11 @@ class Worker:
         log.info("assigned partitions %s", [tp.partition for tp in partitions])
 
     def _refuse_more_partitions(self, known: int) -> None:
-        found = self._consumer().topic_partitions(EVENTS_TOPIC)
+        found = self._consumer().topic_partitions(EVENTS)
         if found not in (None, known) and not self._failed.done():
             self._failed.set_exception(
                 StreamError(
-                    f"{EVENTS_TOPIC} had {known} partitions and now has {found}, which moves "
+                    f"{EVENTS} had {known} partitions and now has {found}, which moves "
                     "shoppers between them: take a new --state folder and --group, and read the "
                     "log again"
                 )

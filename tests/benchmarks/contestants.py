@@ -24,7 +24,7 @@ from tests.benchmarks.measuring import TreeMeter
 PEERS = Path(__file__).parent / "peers"
 PARTITIONS = 2
 START_SECONDS, STOP_SECONDS, LOOK_EVERY = 120.0, 20.0, 0.1
-PUBLISHED = ("migration-alerts", "recommendation-deltas", topics.SHOP_UPDATES, "dead-letters")
+PUBLISHED = ("migration-alerts", "recommendation-deltas", topics.UPDATES, "dead-letters")
 
 
 class Field(NamedTuple):
@@ -118,7 +118,7 @@ async def published_span(broker: str) -> Span:
     events of the first one were counted before the span began, and are not in it.
     """
     counts, times = [], []
-    async with LogReader(broker, topics.SHOP_UPDATES, 0) as reader:
+    async with LogReader(broker, topics.UPDATES, 0) as reader:
         async for records in reader.read(0, await reader.end_offset()):
             for record in records:
                 counts.append(len(columns_of(decode(record.value)).position))
