@@ -5,11 +5,13 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct, field
 
+from stream.calibration import Calibration, read_calibration
 from stream.errors import WrongUse
 
 DAY = 86_400.0
@@ -18,6 +20,9 @@ Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Slots = Annotated[int, Meta(ge=2, le=512)]
 Count = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Horizon = Literal["day", "week", "month", "quarter"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 # GA4's names, and what other logs call the same things.
 EVENT_TYPES = {
@@ -79,6 +84,18 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How many detected alerts 10,000 events of shoppers who did not move may cause."""
     detector_slots: Slots = 32
     """Categories of one shopper that the detector follows at once."""
+    wide_categories: bool = False
+    """The detector follows more than 65,534 categories a partition; rows grow by a tenth."""
+    calibration: Calibration | None = None
+    """The file that `drift calibrate` wrote: thresholds, popularity, the ring."""
+    ring: bool = True
+    """Look at the last 50 events too, which finds large moves sooner; needs a calibration."""
+    cooldown: NotNegative = DAY
+    """At most one detected alert a shopper in so long."""
+    return_window: NotNegative = 14 * DAY
+    """A move back within so long names the first alert in `returns_to`."""
+    amend_after: Annotated[int, Meta(ge=0, le=10_000)] = 100
+    """So many events after an alert, its `to` may be corrected once; 0 for never."""
 
     # Interest and recent items
     short_half_life: Positive = 3600.0
@@ -86,9 +103,40 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     interest_slots: Slots = 32
     recent_items: Slots = 32
 
+    # Prediction
+    prediction_slots: Slots = 28
+    """Categories of one shopper among which a return is predicted, by recency."""
+    prediction_depth: Annotated[int, Meta(ge=1, le=5)] = 4
+    """Recent categories whose successors are candidates."""
+    category_neighbors: Slots = 48
+    """Categories remembered around each category."""
+    horizons: list[Horizon] = field(default_factory=lambda: ["day", "week"])
+    """Periods for which entering interests are predicted: day, week, month, quarter."""
+    prediction_precision: Share = 0.3
+    """Of predicted alerts, the share that must have come true lately; below, none is sent."""
+
+    # The shop as a whole
+    time_zone: str = "UTC"
+    """Where the shop's days begin at midnight: a name like Europe/Berlin."""
+    week_starts_on: Weekday = "monday"
+    flow_window: Annotated[float, Meta(ge=60)] = 7 * DAY
+    """Flows between categories are counted over so long."""
+    flow_step: Annotated[float, Meta(ge=1)] = 3600.0
+    """Counts of flows and demand are published each time a partition's clock has gone so far."""
+    idle_after: Annotated[float, Meta(ge=0)] = DAY
+    """A window closes without a partition that lies so far behind the furthest."""
+    false_discovery_rate: Share = 0.05
+    """Of population alerts, the share that chance may explain."""
+    min_users: Count = 10
+    """No population alert rests on fewer shoppers."""
+    forecast_interval: Annotated[float, Meta(ge=0.5, le=0.99)] = 0.8
+    """How often a forecast's interval should hold the truth."""
+    forecast_items: Annotated[int, Meta(ge=0, le=100_000)] = 100
+    """Items that sell most get a forecast of their own."""
+
     # The shop model
     neighbors: Slots = 64
-    """Items remembered around each item; the same for categories."""
+    """Items remembered around each item."""
     transition_half_life: Positive = 35 * DAY
     popularity_half_life: Positive = 120 * DAY
     factors: Slots = 32
@@ -124,6 +172,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(f"first_year {self.first_year} is after last_year {self.last_year}")
         if self.lost_range not in ("stop", "continue"):
             raise ValueError(f"lost_range must be stop or continue, got {self.lost_range!r}")
+        if len(set(self.horizons)) < len(self.horizons):
+            raise ValueError(f"horizons name one twice: {self.horizons}")
+        try:
+            ZoneInfo(self.time_zone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(
+                f"time_zone {self.time_zone!r} is unknown: give a name like Europe/Berlin"
+            ) from None
+        if self.calibration is not None:
+            self.calibration.budget(self.false_alarms_per_10k_events)
         for name, known in [*self.event_types.items(), *((n, n) for n in self.event_weights)]:
             if known not in WEIGHTS:
                 raise ValueError(f"{name!r} is no event type; known are {', '.join(WEIGHTS)}")
@@ -138,7 +196,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def meaning(self) -> dict[str, object]:
         """The settings that change what the state means."""
-        return {k: v for k, v in msgspec.to_builtins(self).items() if k not in RUNTIME}
+        meaning = {k: v for k, v in msgspec.to_builtins(self).items() if k not in RUNTIME}
+        return meaning | {"calibration": self.calibration and self.calibration.fingerprint()}
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with the meaning of the state."""
@@ -177,6 +236,10 @@ def load(
         if text is not None:
             values[name] = _parsed(name, text)
     values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    named = values.get("calibration")
+    if isinstance(named, str):
+        beside = path.parent if path else Path()
+        values["calibration"] = read_calibration(beside / named) if named else None
     try:
         return msgspec.convert(values, Settings)
     except (msgspec.ValidationError, ValueError) as error:

@@ -1,5 +1,6 @@
 """What everybody's events tell of each item and category, and the loop that learns it."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,12 @@ from stream.core.updates import RECENT
 from stream.settings import Settings
 
 STAY, RETURN, ENTER = 0, 1, 2
+FIRSTS = 16
+"""Categories remembered around each category of those that shoppers came upon anew."""
+UNENTERED = 0.1
+"""What a category that no shopper entered counts as, in entries."""
+UNSEEN = 0.02
+"""What a category without events counts as, in events."""
 
 
 class ItemRow:
@@ -26,12 +33,29 @@ class ItemRow:
 
 
 class CategoryRow:
-    """One category. `entries` counts the events in which it was new to a shopper."""
+    """One category. `entries` counts the events in which it was new to a shopper.
+
+    `firsts` are transitions of these events alone, their skip weights.
+    """
 
     id: int
     entries: float
     popularity: PopularityRow
     transitions: TransitionRow
+    firsts: TransitionRow
+
+
+class TotalsRow:
+    """Sums over all categories: events, decayed as theirs are, and `mass` of entries."""
+
+    mass: float
+    popularity: PopularityRow
+    categories: int
+
+
+TOTALS: Layout = np.dtype(
+    [("mass", "f8"), ("popularity", popularity.LAYOUT), ("categories", "i4")], align=True
+)
 
 
 class Update:
@@ -95,10 +119,38 @@ def category_layout(settings: Settings) -> Layout:
             ("id", "i8"),
             ("entries", "f8"),
             ("popularity", popularity.LAYOUT),
-            ("transitions", transitions.layout(settings.neighbors)),
+            ("transitions", transitions.layout(settings.category_neighbors)),
+            ("firsts", transitions.layout(FIRSTS)),
         ],
         align=True,
     )
+
+
+@kernel
+def mass(entries: float) -> float:
+    """What entries weigh where a next category is chosen: their square root."""
+    return math.sqrt(entries + UNENTERED)
+
+
+@kernel
+def entry_share(row: CategoryRow, totals: TotalsRow) -> float:
+    """The category's part of the mass of all entries."""
+    return mass(row.entries) / totals.mass
+
+
+@kernel
+def event_share(row: CategoryRow, totals: TotalsRow, at: float, half_life: float) -> float:
+    """The category's part of all events lately; above 0 for a category without any."""
+    own = popularity.weight_at(row.popularity, at, half_life) + UNSEEN
+    every = popularity.weight_at(totals.popularity, at, half_life)
+    return own / (every + UNSEEN * int(totals.categories))
+
+
+@kernel
+def welcome(totals: TotalsRow, count: int) -> None:
+    """Let the totals know that so many categories are new."""
+    totals.categories += count
+    totals.mass += count * mass(0.0)
 
 
 @kernel
@@ -129,16 +181,20 @@ def learn_item(
 
 
 @kernel
-def learn_category(categories: Rows[CategoryRow], update: Update, rates: Rates) -> None:
+def learn_category(
+    categories: Rows[CategoryRow], totals: TotalsRow, update: Update, rates: Rates
+) -> None:
     """Learn that the update's category was touched, and what it was changed for."""
     category, at = update.category_index, update.occurred_at
+    row, half_life = categories[category], rates.transition_half_life
     if update.step != STAY:
-        transitions.change(
-            categories, update.recent_categories, category, at, rates.transition_half_life
-        )
+        transitions.change(categories, update.recent_categories, category, at, half_life)
     if update.step == ENTER:
-        categories[category].entries += 1.0
-    popularity.learn(categories[category].popularity, at, rates.popularity_half_life)
+        transitions.change_first(categories, update.recent_categories, category, at, half_life)
+        totals.mass += mass(row.entries + 1.0) - mass(row.entries)
+        row.entries += 1.0
+    popularity.learn(row.popularity, at, rates.popularity_half_life)
+    popularity.learn(totals.popularity, at, rates.popularity_half_life)
 
 
 @kernel
@@ -146,6 +202,7 @@ def learn_updates(
     items: Rows[ItemRow],
     factors: Rows[FactorRow],
     categories: Rows[CategoryRow],
+    totals: Rows[TotalsRow],
     rings: Rows[RingRow],
     updates: Rows[Update],
     applied: int,
@@ -158,4 +215,4 @@ def learn_updates(
         if update.item_index >= 0:
             learn_item(items, factors, rings[0], update, applied + place, rates, scratches[0])
         if update.category_index >= 0:
-            learn_category(categories, update, rates)
+            learn_category(categories, totals[0], update, rates)

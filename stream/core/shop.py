@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from stream.core import factorization, knowledge, ranking
 from stream.core.factorization import FactorRow, RingRow, ScratchRow
-from stream.core.knowledge import UPDATE, CategoryRow, ItemRow, Update
+from stream.core.knowledge import TOTALS, UPDATE, CategoryRow, ItemRow, TotalsRow, Update
 from stream.core.numbering import Identified, Numbering, find_all
 from stream.core.ranking import CandidateRow, QueryRow, RankedRow
 from stream.core.rows import Int32s, Int64s, Layout, Rows, UInt8s, copied, fingerprint, grown, zeros
@@ -21,14 +21,14 @@ from stream.errors import StreamError
 from stream.messages import ShopUpdates
 from stream.settings import Settings
 
-VERSION = 1
+VERSION = 2
 PREFIX = 8
 """Bytes that say how long a stored header is."""
 Row = TypeVar("Row", bound=Identified)
 
 
 class ShopView(NamedTuple):
-    """What `ranking.rank` reads of the model, and room for it to work and answer in.
+    """What a shard reads of the model, and room for a ranking to work and answer in.
 
     It shows the arrays of the moment: take a new one after each `apply`.
     """
@@ -36,6 +36,8 @@ class ShopView(NamedTuple):
     items: Rows[ItemRow]
     factors: Rows[FactorRow]
     cells: Rows[Cell]
+    categories: Rows[CategoryRow]
+    totals: Rows[TotalsRow]
     candidates: Rows[CandidateRow]
     queries: Rows[QueryRow]
     ranked: Rows[RankedRow]
@@ -111,8 +113,11 @@ class ShopModel:
         """One row to each of `items`, under the same number."""
         self.items = Numbering(knowledge.item_layout(settings), ItemRow, self._begin)
         self.categories = Numbering(
-            knowledge.category_layout(settings), CategoryRow, lambda rows, first, last: None
+            knowledge.category_layout(settings),
+            CategoryRow,
+            lambda rows, first, last: knowledge.welcome(self._totals[0], last - first),
         )
+        self._totals = zeros(1, TOTALS, TotalsRow)
         self._ring = zeros(1, factorization.ring_layout(), RingRow)
         scratch = factorization.scratch_layout(settings.factors, settings.negatives)
         self._scratch = zeros(1, scratch, ScratchRow)
@@ -142,7 +147,16 @@ class ShopModel:
     @property
     def view(self) -> ShopView:
         """What a ranking reads, and where it works and answers."""
-        return ShopView(self.items.rows, self.factors, self.items.cells, *self._room)
+        items, categories = self.items, self.categories
+        return ShopView(
+            items.rows, self.factors, items.cells, categories.rows, self._totals, *self._room
+        )
+
+    def category_numbers(self, ids: Int64s) -> Int32s:
+        """The row number of each category by its id, -1 where none came yet."""
+        numbers = np.empty(len(ids), np.int32)
+        find_all(self.categories.cells, ids, numbers)
+        return numbers
 
     def item_names(self, ids: Iterable[int]) -> dict[int, str]:
         """The names of these items by id, "" where none came yet."""
@@ -229,8 +243,8 @@ class ShopModel:
         _name(self.items, item_of, columns.item, message.names)
         _name(self.categories, category_of, columns.category, message.names)
         knowledge.learn_updates(
-            self.items.rows, self.factors, self.categories.rows, self._ring, updates, self.applied,
-            self._rates, self._scratch,
+            self.items.rows, self.factors, self.categories.rows, self._totals, self._ring, updates,
+            self.applied, self._rates, self._scratch,
         )  # fmt: skip
         self.applied += len(updates)
 
@@ -240,14 +254,14 @@ class ShopModel:
         return self.applied, highest, list(self.items.names), list(self.categories.names)
 
     def _layouts(self) -> list[Layout]:
-        tables = [self.items.rows, self.factors, self.categories.rows, self._ring]
+        tables = [self.items.rows, self.factors, self.categories.rows, self._totals, self._ring]
         return [table.dtype for table in tables]
 
     def _arrays(self) -> list[UInt8s]:
         """Views of the bytes that count."""
         factors = np.asarray(self.factors)[: self.items.used]
         items, categories = self.items.used_rows(), self.categories.used_rows()
-        arrays = [items, factors, categories, np.asarray(self._ring)]
+        arrays = [items, factors, categories, np.asarray(self._totals), np.asarray(self._ring)]
         return [array.view(np.ndarray).view(np.uint8).reshape(-1) for array in arrays]
 
     def _refuse_others(self, header: Header) -> None:
@@ -262,13 +276,14 @@ class ShopModel:
             )
 
     def _take(self, header: Header, arrays: list[memoryview]) -> None:
-        items, factors, categories, ring = (
+        items, factors, categories, totals, ring = (
             np.frombuffer(array, layout)
             for array, layout in zip(arrays, self._layouts(), strict=True)
         )
         self.items.refill(items, header.item_names)
         self.factors = copied(factors, max(1, len(factors)))
         self.categories.refill(categories, header.category_names)
+        self._totals = copied(totals, 1)
         self._ring = copied(ring, 1)
         self.position, self.applied = header.position, header.applied
         self.highest = dict(header.highest)

@@ -36,6 +36,13 @@ class Linked(Protocol):
     def transitions(self) -> TransitionRow: ...
 
 
+class LinkedFirst(Protocol):
+    """Any row with a part for transitions to what a shopper never had before."""
+
+    @property
+    def firsts(self) -> TransitionRow: ...
+
+
 def layout(slots: int) -> Layout:
     """A row that knows `slots` neighbors."""
     return np.dtype(
@@ -137,6 +144,18 @@ def change(rows: Rows[Linked], recent: Int32s, category: int, at: float, half_li
         row = rows[recent[0]].transitions
         by_now = np.float32(remaining(row.updated_at - at, half_life))
         row.weights[claim(row, category), STEP] += by_now
+
+
+@kernel
+def change_first(
+    rows: Rows[LinkedFirst], recent: Int32s, category: int, at: float, half_life: float
+) -> None:
+    """Record that a shopper came upon a category for the first time: a skip with each recent."""
+    for lag in range(len(recent)):
+        before, weight = recent[lag], 1.0 / (lag + 1)
+        if before >= 0 and before != category:
+            add(rows[before].firsts, category, SKIP, weight, at, half_life)
+            add(rows[category].firsts, before, SKIP, weight, at, half_life)
 
 
 @kernel

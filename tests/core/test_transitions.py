@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.core.knowledge import event_share, mass
+from stream.core.popularity import weight_at
 from stream.core.shop import ShopModel
 from stream.core.transitions import BACKWARD, FORWARD, SKIP, STEP, TransitionCounts, TransitionRow
 from stream.settings import Settings
@@ -113,7 +115,10 @@ def timeless(row: SlowRow) -> SlowRow:
 
 @given(updates=UPDATES, slots=st.sampled_from([2, 4]))
 def test_rows_agree_with_the_slow_reference(updates: list[SlowUpdate], slots: int) -> None:
-    sizes = Settings(transition_half_life=HALF_LIFE, neighbors=slots, factors=2, negatives=1)
+    sizes = Settings(
+        transition_half_life=HALF_LIFE, neighbors=slots, category_neighbors=slots, factors=2,
+        negatives=1,
+    )  # fmt: skip
     model, slow = learned(updates, sizes), SlowShop(HALF_LIFE, slots)
     for update in updates:
         slow.learn(update)
@@ -123,10 +128,27 @@ def test_rows_agree_with_the_slow_reference(updates: list[SlowUpdate], slots: in
         names = list(expected)
         rows = [as_slow(numbering.rows[n].transitions, names) for n in range(numbering.used)]
         assert rows == [timeless(row) for row in expected.values()]
+    names = list(slow.firsts)
+    firsts = [as_slow(model.categories.rows[n].firsts, names) for n in range(len(names))]
+    assert firsts == [timeless(row) for row in slow.firsts.values()]
     entries = {
         name: int(model.categories.rows[n].entries) for n, name in enumerate(slow.categories)
     }
     assert {name: count for name, count in entries.items() if count} == slow.entries
+
+
+@given(updates=UPDATES)
+def test_totals_are_the_sums_over_all_categories(updates: list[SlowUpdate]) -> None:
+    model, half_life = learned(updates), WIDE.popularity_half_life
+    rows, totals = model.categories.rows[: model.categories.used], model.view.totals[0]
+    end = 9 * HALF_LIFE
+
+    assert int(totals.categories) == len(rows)
+    assert float(totals.mass) == pytest.approx(sum(mass(float(row.entries)) for row in rows))
+    touched = sum(weight_at(row.popularity, end, half_life) for row in rows)
+    assert weight_at(totals.popularity, end, half_life) == pytest.approx(touched, rel=1e-5)
+    shares = [event_share(row, totals, end, half_life) for row in rows]
+    assert sum(shares) == pytest.approx(1.0 if shares else 0.0, rel=1e-5)
 
 
 def test_counts_learn_what_a_withheld_user_takes_next() -> None:

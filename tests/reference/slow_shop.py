@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 MASK = (1 << 62) - 1
+FIRSTS = 16
 
 
 class SlowUpdate(NamedTuple):
@@ -63,6 +64,7 @@ class SlowShop:
     slots: int
     items: dict[str, SlowRow] = field(default_factory=dict)
     categories: dict[str, SlowRow] = field(default_factory=dict)
+    firsts: dict[str, SlowRow] = field(default_factory=dict)
     entries: dict[str, int] = field(default_factory=dict)
     touches: dict[str, list[float]] = field(default_factory=dict)
     category_of: dict[str, str] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class SlowShop:
             self.items.setdefault(name, SlowRow())
         for name in filter(None, [update.category, *update.recent_categories]):
             self.categories.setdefault(name, SlowRow())
+            self.firsts.setdefault(name, SlowRow())
         if update.item:
             self._learn_item(update)
         if update.category:
@@ -93,17 +96,21 @@ class SlowShop:
         category, at, recent = update.category, update.at, update.recent_categories
         if update.step == 0:
             return
-        for lag, before in enumerate(recent):
-            if before != category:
-                rule = (1 / (lag + 1), at, self.half_life, self.slots)
-                self.categories[before].add(category, 1, *rule)
-                self.categories[category].add(before, 1, *rule)
+        self._change(self.categories, update, self.slots)
         if recent and recent[0] != category:
             row = self.categories[recent[0]]
             by_now = 2.0 ** (-(row.at - at) / self.half_life)
             row.slot_of(category, self.slots)[1] += by_now
         if update.step == 2:
+            self._change(self.firsts, update, FIRSTS)
             self.entries[category] = self.entries.get(category, 0) + 1
+
+    def _change(self, rows: dict[str, SlowRow], update: SlowUpdate, slots: int) -> None:
+        for lag, before in enumerate(update.recent_categories):
+            if before != update.category:
+                rule = (1 / (lag + 1), update.at, self.half_life, slots)
+                rows[before].add(update.category, 1, *rule)
+                rows[update.category].add(before, 1, *rule)
 
     def popularity(self, item: str, at: float, half_life: float) -> float:
         return sum(2.0 ** (-(at - then) / half_life) for then in self.touches[item])
