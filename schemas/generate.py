@@ -20,9 +20,15 @@ from stream.messages import (
     CatalogItem,
     CategoryFlow,
     DeadLetter,
+    DemandCount,
     DemandForecast,
+    FlowSource,
     MigrationAlert,
     Moved,
+    PartitionClock,
+    PopulationAlert,
+    PredictedAlert,
+    PredictionOutcome,
     RankedItem,
     Reason,
     RecommendationDelta,
@@ -69,6 +75,47 @@ ALERT = MigrationAlert(
     source_offset=48_211,
     settings="5d0c2f8b91e6a374",
 )
+PREDICTED = PredictedAlert(
+    id="behavior-events-2-48211-predicted-0",
+    user_id="u00137",
+    from_category="tents",
+    to_category="strollers",
+    probability=0.34,
+    horizon="day",
+    period_ends_at=1768867200.0,
+    precision=0.31,
+    matured=412,
+    occurred_at=1768845113.0,
+    source_offset=48_211,
+    settings="5d0c2f8b91e6a374",
+)
+OUTCOME = PredictionOutcome(
+    id="behavior-events-2-51877-outcome-0",
+    user_id="u00137",
+    predicted_id="behavior-events-2-48211-predicted-0",
+    to_category="strollers",
+    probability=0.34,
+    horizon="day",
+    came_true=True,
+    occurred_at=1768867200.0,
+    source_offset=51_877,
+    settings="5d0c2f8b91e6a374",
+)
+POPULATION = PopulationAlert(
+    id="category-flows-0-1768435200-rising-strollers",
+    direction="rising",
+    category="strollers",
+    sources=[FlowSource("tents", 37, 0.41), FlowSource("car seats", 12, 0.13)],
+    shoppers=90,
+    shoppers_before=41,
+    ratio=2.1,
+    z=4.3,
+    false_discovery_rate=0.05,
+    window_started_at=1768435200.0,
+    window_ends_at=1769040000.0,
+    complete=True,
+    settings="5d0c2f8b91e6a374",
+)
 DELTA = RecommendationDelta(
     id="behavior-events-2-48211-delta-0",
     user_id="u00137",
@@ -108,8 +155,17 @@ FLOW = CategoryFlow(
     to_category="strollers",
     shoppers=37,
     source_offset=48_211,
-    clock=1768845113.0,
 )
+DEMAND = DemandCount(
+    partition=2,
+    day="2026-01-19",
+    series="purchases",
+    category="strollers",
+    item_id=None,
+    quantity=4.0,
+    source_offset=48_211,
+)
+CLOCK = PartitionClock(partition=2, partitions=4, clock=1768845113.0, source_offset=48_211)
 FORECAST = DemandForecast(
     category="strollers",
     series="purchases",
@@ -120,7 +176,12 @@ FORECAST = DemandForecast(
     low=151.0,
     high=216.0,
     interval=0.8,
-    made_at=1769385590.0,
+    method="half-life of 2 weeks",
+    periods=31,
+    last=174.0,
+    wape=0.141,
+    coverage=0.79,
+    made_at=1769385600.0,
     settings="5d0c2f8b91e6a374",
 )
 LETTER = DeadLetter(
@@ -148,16 +209,30 @@ class Described(NamedTuple):
     """What the engine does with it: receive, send, or nothing yet."""
     content: str = JSON
     is_topic: bool = True
+    others: tuple[tuple[str, Struct], ...] = ()
+    """Further kinds of message on the topic, by what their example's file is called."""
 
 
 MESSAGES = (
     Described("behavior-events", EVENT, "The shopper's user_id, as UTF-8.", ("receive",)),
-    Described("migration-alerts", ALERT, "The shopper's user_id, as UTF-8.", ("send",)),
+    Described(
+        "migration-alerts",
+        ALERT,
+        "The shopper's user_id, or the category of a population alert, as UTF-8.",
+        ("send",),
+        others=(("predicted", PREDICTED), ("outcome", OUTCOME), ("population", POPULATION)),
+    ),
     Described("recommendation-deltas", DELTA, "The shopper's user_id, as UTF-8.", ("send",)),
     Described("shop-updates", UPDATES, None, ("send", "receive"), MSGPACK),
     Described("dead-letters", LETTER, "The key of the refused record.", ("send",)),
-    Described("category-flows", FLOW, "partition, window, from and to."),
-    Described("demand-forecasts", FORECAST, "The category, as UTF-8."),
+    Described(
+        "category-flows",
+        FLOW,
+        "A JSON list of the kind, the partition, and what is counted.",
+        ("send",),
+        others=(("demand", DEMAND), ("clock", CLOCK)),
+    ),
+    Described("demand-forecasts", FORECAST, "Horizon, series, category and item."),
     Described("catalog-item", ITEM, is_topic=False),
 )
 HEADERS = {
@@ -165,12 +240,13 @@ HEADERS = {
     "ce_id": (None, "topic-partition-offset-kind-n of the cause: a repeat has the same."),
     "ce_type": ("interest-drift.{kind}.v1", "What the record is."),
     "ce_source": (None, "/interest-drift/topic/partition of the cause."),
-    "ce_time": (None, "Event time, RFC 3339; dead letters have none."),
+    "ce_time": (None, "Event time, RFC 3339; dead letters and counts have none."),
     "content-type": ("{content}", "How the value is written."),
 }
 KINDS = {
     "migration-alerts": "migration-alert",
     "recommendation-deltas": "recommendation-delta",
+    "category-flows": "category-flow",
     "shop-updates": "shop-updates",
     "dead-letters": "dead-letter",
 }
@@ -187,7 +263,10 @@ def schema(message: Described) -> dict[str, object]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:interest-drift:v1:{message.name}",
     }
-    cleaned = _cleaned(msgspec.json.schema(type(message.example), schema_hook=_anything))
+    kinds: object = type(message.example)
+    for _, other in message.others:
+        kinds = kinds | type(other)  # type: ignore[operator]  # a class or a union of some
+    cleaned = _cleaned(msgspec.json.schema(kinds, schema_hook=_anything))
     assert isinstance(cleaned, dict)
     return head | cleaned
 
@@ -281,7 +360,10 @@ def _message(message: Described) -> dict[str, object]:
         "summary": _summary(message),
         "contentType": message.content,
         "payload": {"$ref": f"./v1/{message.name}.schema.json"},
-        "examples": [{"payload": example(message)}],
+        "examples": [
+            {"payload": json.loads(msgspec.json.encode(one))}
+            for one in (message.example, *(other for _, other in message.others))
+        ],
     }
     if message.name in KINDS:
         described["headers"] = _headers(message)
@@ -298,7 +380,8 @@ def _headers(message: Described) -> dict[str, object]:
         if value:
             const = value.format(kind=KINDS[message.name], content=message.content)
             properties[name] = {"type": "string", "const": const, "description": description}
-    required = [n for n in HEADERS if n != "ce_time" or message.name != "dead-letters"]
+    timeless = message.name in ("dead-letters", "category-flows")
+    required = [name for name in HEADERS if name != "ce_time" or not timeless]
     return {"type": "object", "properties": properties, "required": required}
 
 
@@ -308,6 +391,9 @@ def files() -> dict[str, bytes]:
     for message in MESSAGES:
         written[f"v1/{message.name}.schema.json"] = _json(schema(message))
         written[f"examples/{message.name}.json"] = _json(example(message))
+        for name, other in message.others:
+            encoded = json.loads(msgspec.json.encode(other))
+            written[f"examples/{message.name}-{name}.json"] = _json(encoded)
     return written
 
 

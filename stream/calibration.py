@@ -12,30 +12,6 @@ from stream.errors import WrongUse
 VERSION = 1
 
 
-class Budget(Struct, frozen=True, kw_only=True):
-    """What one budget of false alarms takes, and what it brings, as history shows."""
-
-    false_alarms_per_10k_events: float
-    threshold: Annotated[float, Meta(gt=0)]
-    """h: above it the sum of evidence over sessions is an alarm."""
-    ring_threshold: float | None = None
-    """Gamma: above it the ring's log ratio is an alarm; None leaves the ring off."""
-    realized_per_10k_events: float = 0.0
-    """Alarms on shuffled histories that were not used to choose the thresholds."""
-    alerts_per_day: float = 0.0
-    shoppers_alerted: float = 0.0
-    """Share of the shoppers with an alert, in the history's own order."""
-    shoppers_by_chance: float = 0.0
-    """The same on shuffled history, where nothing moved."""
-
-    @property
-    def chance_share(self) -> float:
-        """Of the shoppers with an alert, the share that chance alone explains."""
-        if not self.shoppers_alerted:
-            return 0.0
-        return min(1.0, self.shoppers_by_chance / self.shoppers_alerted)
-
-
 class Confidence(Struct, frozen=True, kw_only=True):
     """A logistic model of whether a true change is behind an alarm.
 
@@ -52,6 +28,32 @@ class Confidence(Struct, frozen=True, kw_only=True):
     """Added where the ring tipped the alarm."""
 
 
+class Budget(Struct, frozen=True, kw_only=True):
+    """What one budget of false alarms takes, and what it brings, as history shows."""
+
+    false_alarms_per_10k_events: float
+    threshold: Annotated[float, Meta(gt=0)]
+    """h: above it the sum of evidence over sessions is an alarm."""
+    ring_threshold: float | None = None
+    """Gamma: above it the ring's log ratio is an alarm; None leaves the ring off."""
+    realized_per_10k_events: float = 0.0
+    """Alarms on shuffled histories that were not used to choose the thresholds."""
+    alerts_per_day: float = 0.0
+    shoppers_alerted: float = 0.0
+    """Share of the shoppers with an alert, in the history's own order."""
+    shoppers_by_chance: float = 0.0
+    """The same on shuffled history, where nothing moved."""
+    confidence: Confidence | None = None
+    """Of an alert at these thresholds; None where history has too few to learn it from."""
+
+    @property
+    def chance_share(self) -> float:
+        """Of the shoppers with an alert, the share that chance alone explains."""
+        if not self.shoppers_alerted:
+            return 0.0
+        return min(1.0, self.shoppers_by_chance / self.shoppers_alerted)
+
+
 class Calibration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Thresholds for some budgets, and the shop's popularity table."""
 
@@ -66,7 +68,6 @@ class Calibration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """Each category's share of events; all others together count as half an event."""
     others: float
     """The share of a category that history does not know."""
-    confidence: Confidence | None = None
 
     def budget(self, false_alarms_per_10k_events: float) -> Budget:
         """The thresholds of one budget.

@@ -9,9 +9,13 @@ EVENTS = "behavior-events"
 ALERTS = "migration-alerts"
 DELTAS = "recommendation-deltas"
 UPDATES = "shop-updates"
+FLOWS = "category-flows"
+FORECASTS = "demand-forecasts"
 DEAD_LETTERS = "dead-letters"
 
 Pattern = Literal["gain", "move", "restart"]
+Period = Literal["day", "week", "month", "quarter"]
+Series = Literal["purchases", "views"]
 Because = Literal["follows", "precedes", "recent", "similar"]
 
 Name = Annotated[str, Meta(min_length=1)]
@@ -105,6 +109,13 @@ class MigrationAlert(Struct, frozen=True, tag_field="kind", tag="detected", kw_o
         Fraction,
         Meta(description="rank of the evidence, from 0 to 1; not a calibrated probability"),
     ]
+    confidence: Annotated[
+        Fraction | None,
+        Meta(description="chance that a true change is behind it; only with a calibration"),
+    ] = None
+    prior: Annotated[
+        float | None, Meta(description="true changes an event that `confidence` assumes")
+    ] = None
     evidence: Annotated[
         float, Meta(description="the detector's statistic T; it exceeds `threshold`")
     ]
@@ -114,9 +125,117 @@ class MigrationAlert(Struct, frozen=True, tag_field="kind", tag="detected", kw_o
     began_at: Annotated[Seconds, Meta(description="when the change began, estimated")]
     session_started_at: Seconds
     session_events: NaturalNumber
+    source: Annotated[
+        Literal["sessions", "ring"],
+        Meta(description="what tipped it: the sum over sessions, or the last 50 events"),
+    ] = "sessions"
+    returns_to: Annotated[
+        Name | None, Meta(description="the alert of the move that this one takes back")
+    ] = None
+    chance_share: Annotated[
+        Fraction | None,
+        Meta(
+            description="of all shoppers alarmed at this budget in the calibration's history, "
+            "the share that chance alone explains"
+        ),
+    ] = None
     delta_id: Name
     source_offset: NaturalNumber
     settings: Annotated[Name, Meta(description="fingerprint of the settings")]
+
+
+class PredictedAlert(Struct, frozen=True, tag_field="kind", tag="predicted", kw_only=True):
+    """A shopper is about to move to a category. Key: user_id. Topic: migration-alerts.
+
+    Within the horizon's period the category is expected among the shopper's three
+    largest, of which it is none now. An outcome alert follows when the period is over.
+    """
+
+    id: Name
+    revision: NaturalNumber = 0
+    scope: Literal["user"] = "user"
+    user_id: Name
+    from_category: Annotated[
+        Name | None, Meta(description="the category that speaks most for it; null for none")
+    ]
+    to_category: Name
+    probability: Annotated[Fraction, Meta(description="that it comes true in this period")]
+    horizon: Period
+    period_ends_at: Annotated[Seconds, Meta(description="of the shop's calendar")]
+    precision: Annotated[
+        Fraction,
+        Meta(description="of matured predictions as sure as this one, the share that came"),
+    ]
+    matured: Annotated[NaturalNumber, Meta(description="predictions that `precision` rests on")]
+    occurred_at: Annotated[Seconds, Meta(description="the event at which it was predicted")]
+    source_offset: NaturalNumber
+    settings: Annotated[Name, Meta(description="fingerprint of the settings")]
+
+
+class PredictionOutcome(Struct, frozen=True, tag_field="kind", tag="outcome", kw_only=True):
+    """What became of a predicted alert. Key: user_id. Topic: migration-alerts."""
+
+    id: Name
+    revision: NaturalNumber = 0
+    scope: Literal["user"] = "user"
+    user_id: Name
+    predicted_id: Annotated[Name, Meta(description="the predicted alert that this one settles")]
+    to_category: Name
+    probability: Fraction
+    horizon: Period
+    came_true: bool
+    occurred_at: Annotated[Seconds, Meta(description="when the period ended")]
+    source_offset: NaturalNumber
+    settings: Annotated[Name, Meta(description="fingerprint of the settings")]
+
+
+class FlowSource(Struct, frozen=True, gc=False):
+    """Where a rising category's shoppers came from, or a falling one's went to."""
+
+    category: Name
+    shoppers: NaturalNumber
+    share: Annotated[Fraction, Meta(description="of all who came, or went, in the window")]
+
+
+class PopulationAlert(Struct, frozen=True, tag_field="kind", tag="population", kw_only=True):
+    """The shop's interest moves. Key: category. Topic: migration-alerts.
+
+    `rising` and `falling` compare who came to a category with the window before. `flow`
+    says that one category leads to another more than before, beyond what the rest of the
+    shop does. A correction has the same id and the next revision; no alert rests on fewer
+    shoppers than the setting `min_users`.
+    """
+
+    id: Name
+    revision: NaturalNumber = 0
+    scope: Literal["population"] = "population"
+    direction: Literal["rising", "falling", "flow"]
+    category: Annotated[Name, Meta(description="what rises, falls, or is led to")]
+    from_category: Annotated[Name | None, Meta(description="of a flow: what leads there")] = None
+    sources: Annotated[
+        list[FlowSource], Meta(description="the largest flows in, or out of what falls")
+    ]
+    shoppers: Annotated[
+        NaturalNumber,
+        Meta(description="of the flow, or all who came; on two ways, one is two"),
+    ]
+    shoppers_before: Annotated[NaturalNumber, Meta(description="the same, the window before")]
+    ratio: Annotated[float, Meta(ge=0, description="of its share of all moves, now to before")]
+    z: Annotated[float, Meta(description="the test statistic, in standard deviations")]
+    false_discovery_rate: Annotated[Fraction, Meta(description="the setting it passed")]
+    window_started_at: Seconds
+    window_ends_at: Seconds
+    complete: Annotated[
+        bool, Meta(description="false: some partition was idle and its clock not waited for")
+    ]
+    withdrawn: Annotated[
+        bool, Meta(description="a correction: with what came late, the test is not passed")
+    ] = False
+    settings: Annotated[Name, Meta(description="fingerprint of the settings")]
+
+
+Alert = MigrationAlert | PredictedAlert | PredictionOutcome | PopulationAlert
+"""What stands on the topic migration-alerts; the field `kind` tells which."""
 
 
 class Reason(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -195,11 +314,11 @@ class ShopUpdates(Struct, frozen=True, kw_only=True, omit_defaults=True):
     action: Annotated[bytes, Meta(description="int8: 0 view, 1 cart or wishlist, 2 purchase")]
 
 
-class CategoryFlow(Struct, frozen=True, kw_only=True):
+class CategoryFlow(Struct, frozen=True, tag_field="kind", tag="flow", kw_only=True):
     """Shoppers who went from one category to another in a window, as one partition counts.
 
-    Key: partition, window, from and to. Topic: category-flows. Of one key the highest
-    `source_offset` wins. This version does not publish it yet.
+    Key: kind, partition, window, from and to. Topic: category-flows. An absolute count:
+    of one key the highest `source_offset` wins. A shopper counts once.
     """
 
     partition: NaturalNumber
@@ -209,25 +328,62 @@ class CategoryFlow(Struct, frozen=True, kw_only=True):
     to_category: Name
     shoppers: NaturalNumber
     source_offset: NaturalNumber
-    clock: Annotated[float, Meta(description="the partition's event time, Unix seconds")]
+
+
+class DemandCount(Struct, frozen=True, tag_field="kind", tag="demand", kw_only=True):
+    """What was sold, or viewed, of a category or item on a day, as one partition counts.
+
+    Key: kind, partition, day, series, category and item. Topic: category-flows. An
+    absolute count: of one key the highest `source_offset` wins.
+    """
+
+    partition: NaturalNumber
+    day: Annotated[str, Meta(description="YYYY-MM-DD in the shop's time zone")]
+    series: Series
+    category: Annotated[Name | None, Meta(description="null where the events name none")]
+    item_id: Annotated[Name | None, Meta(description="null for the whole category")]
+    quantity: Annotated[float, Meta(description="refunds taken off, to a thousandth")]
+    source_offset: NaturalNumber
+
+
+class PartitionClock(Struct, frozen=True, tag_field="kind", tag="clock", kw_only=True):
+    """How far a partition's event time is. Key: kind and partition. Topic: category-flows."""
+
+    partition: NaturalNumber
+    partitions: Annotated[int, Meta(ge=1)]
+    clock: Annotated[float, Meta(description="Unix seconds")]
+    source_offset: NaturalNumber
 
 
 class DemandForecast(Struct, frozen=True, kw_only=True):
-    """What a category will sell in a period. Key: category. Topic: demand-forecasts.
+    """What a category or item will sell in a period. Key: horizon, series, category and item.
 
-    This version does not publish it yet.
+    Topic: demand-forecasts. Made when the period before it closed. `wape` and `coverage`
+    score the matured forecasts of this horizon and series, all categories together.
     """
 
-    category: Name
-    series: Literal["purchases", "views"]
-    horizon: Literal["day", "week", "month", "quarter"]
+    category: Name | None
+    item_id: Name | None = None
+    series: Series
+    horizon: Period
     period_started_at: Seconds
     period_ends_at: Seconds
     expected: Annotated[float, Meta(ge=0, description="quantity, refunds taken off")]
     low: Annotated[float, Meta(ge=0)]
     high: Annotated[float, Meta(ge=0)]
     interval: Annotated[Fraction, Meta(description="how often low to high should hold the truth")]
-    made_at: Annotated[float, Meta(description="event time of the last event it knows")]
+    method: Annotated[Name, Meta(description="the expert that weighs most")]
+    periods: Annotated[NaturalNumber, Meta(description="closed periods that it knows")]
+    last: Annotated[float | None, Meta(description="what the last closed period sold")] = None
+    wape: Annotated[
+        float | None, Meta(description="sum of |error| / sum of what was sold, matured forecasts")
+    ] = None
+    coverage: Annotated[
+        Fraction | None, Meta(description="how often the intervals held the truth so far")
+    ] = None
+    made_at: Annotated[
+        Seconds, Meta(description="the start of the period: what it knows ends there")
+    ]
     settings: Name
 
 

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from stream.core import drift
+from stream.core.drift_confidence import confidence, log_excess, score
 from stream.core.engine import PLACES, Event, Results
 from stream.core.ids import NONE
 from stream.core.ranking import REASONS, RankedRow
 from stream.core.rows import Rows
 from stream.core.shop import ShopModel
 from stream.core.updates import LAYOUT as UPDATE
+from stream.foretold import Foretold
 from stream.messages import (
     DeadLetter,
     MigrationAlert,
@@ -23,6 +25,7 @@ from stream.messages import (
     RecommendationDelta,
     ShareChange,
 )
+from stream.settings import Settings
 
 MOST_CHANGES = 5
 SMALLEST_CHANGE = 0.005
@@ -31,14 +34,27 @@ DIGITS = 5
 
 
 class Alarm(NamedTuple):
-    """A detected move, before it has its number among those of its record."""
+    """A detected move, before it has its number among those of its record.
 
+    `told_by` is the offset of the record behind what is told now. `number` counts the
+    shopper's own alerts of the record until all of the record are known, so does
+    `returns_number`.
+    """
+
+    told_by: int
+    revision: int
     offset: int
+    number: int
+    delta: int
+    returns_offset: int
+    returns_number: int
     user: str
     pattern: int
     from_category: int
     to_category: int
+    source: int
     strength: float
+    first_strength: float
     evidence: float
     occurred_at: float
     began_at: float
@@ -46,6 +62,29 @@ class Alarm(NamedTuple):
     session_events: int
     shares: list[tuple[int, float, float]]
     """Category, share before, share after."""
+
+
+class Names(NamedTuple):
+    """Which alert and which delta of its record an alert is, and which it takes back."""
+
+    number: int
+    delta: int
+    returns: int
+
+
+Numbered = tuple[str, Names]
+"""A shopper, and what the shopper's last alert turned out to be called."""
+
+
+class Alerts(NamedTuple):
+    """Alerts, and for each the offset of the record with which it is told.
+
+    `numbered` is what the rows of shoppers must be told of their last alert's numbers.
+    """
+
+    alerts: list[MigrationAlert]
+    told_by: list[int]
+    numbered: list[Numbered]
 
 
 Entry = tuple[int, float, int, float, int]
@@ -68,6 +107,9 @@ class Outcome:
     """The messages of a batch, in the order of its records."""
 
     alerts: list[MigrationAlert] = field(default_factory=list)
+    told_by: list[int] = field(default_factory=list)
+    """For each alert the offset of its record; an alert told again has a later one."""
+    foretold: list[Foretold] = field(default_factory=list)
     deltas: list[RecommendationDelta] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     updates: np.ndarray = field(default_factory=lambda: np.zeros(0, UPDATE))
@@ -108,12 +150,20 @@ class Gathering:
         )
         self.alarms.append(
             Alarm(
-                offset=int(events[int(tipped.event)].position) // PLACES,
+                told_by=int(events[int(tipped.event)].position) // PLACES,
+                revision=int(tipped.revision),
+                offset=int(tipped.offset),
+                number=int(tipped.number),
+                delta=int(tipped.delta),
+                returns_offset=int(tipped.returns_offset),
+                returns_number=int(tipped.returns_number),
                 user=self._users[int(tipped.slot)],
                 pattern=int(alarm.pattern),
                 from_category=int(alarm.from_category),
                 to_category=int(alarm.to_category),
+                source=int(alarm.source),
                 strength=float(alarm.strength),
+                first_strength=float(tipped.strength),
                 evidence=float(alarm.evidence),
                 occurred_at=float(alarm.ended_at),
                 began_at=float(alarm.began_at),
@@ -165,47 +215,73 @@ class Writer:
     """Turns what was gathered into messages, with ids that a repeat would have too."""
 
     def __init__(
-        self, topic: str, partition: int, settings: str, threshold: float, categories: list[str]
+        self, topic: str, partition: int, settings: Settings, categories: list[str]
     ) -> None:
         self._prefix = f"{topic}-{partition}"
-        self._settings = settings
-        self._threshold = threshold
+        self._settings = settings.fingerprint()
+        self._limits = drift.limits(settings)
         self._categories = categories
+        calibration, asked = settings.calibration, settings.false_alarms_per_10k_events
+        budget = calibration.budget(asked) if calibration else None
+        self._model = budget.confidence if budget else None
+        chance = budget.chance_share if budget else None
+        self._chance_share = None if chance is None else round(chance, DIGITS)
 
-    def alerts(self, alarms: Sequence[Alarm]) -> list[MigrationAlert]:
+    def alerts(self, alarms: Sequence[Alarm]) -> Alerts:
         """Alerts in the order of records, those of one record in the order of user ids."""
-        alerts: list[MigrationAlert] = []
-        number, users, last = 0, 0, (-1, "")
         # Sorting is stable: two of one shopper stay in the order in which they were raised.
-        for alarm in sorted(alarms, key=lambda alarm: (alarm.offset, alarm.user)):
-            same_record = alarm.offset == last[0]
-            number = number + 1 if same_record else 0
-            users = (users + (alarm.user != last[1])) if same_record else 0
-            last = (alarm.offset, alarm.user)
-            alerts.append(self._alert(alarm, number, users))
-        return alerts
+        ordered = sorted(alarms, key=lambda alarm: (alarm.told_by, alarm.user))
+        first = [alarm for alarm in ordered if alarm.revision == 0]
+        numbers = _numbers(first)
+        last = {alarm.user: alarm for alarm in first}
+        numbered = [(alarm.user, _named(alarm, numbers)) for alarm in last.values()]
+        foreseen = {alarm.user: _foreseen(alarm) for alarm in last.values()}
+        return Alerts(
+            [self._alert(alarm, _named(alarm, numbers)) for alarm in ordered],
+            [alarm.told_by for alarm in ordered],
+            [(user, names) for user, names in numbered if names != foreseen[user]],
+        )
 
-    def _alert(self, alarm: Alarm, number: int, user_number: int) -> MigrationAlert:
+    def _alert(self, alarm: Alarm, names: Names) -> MigrationAlert:
+        ring = alarm.source == drift.RING
+        threshold = self._limits.ring_threshold if ring else self._limits.threshold
+        excess = log_excess(alarm.evidence, threshold, alarm.source)
+        returns = alarm.returns_offset >= 0
         return MigrationAlert(
-            id=f"{self._prefix}-{alarm.offset}-detected-{number}",
+            id=self._alert_id(alarm.offset, names.number),
+            revision=alarm.revision,
             user_id=alarm.user,
             from_category=self._categories[alarm.from_category],
             to_category=self._categories[alarm.to_category],
             pattern=drift.PATTERNS[alarm.pattern],
             strength=round(alarm.strength, DIGITS),
-            score=round(alarm.evidence / (alarm.evidence + self._threshold), DIGITS),
+            score=round(score(excess), DIGITS),
+            confidence=self._confidence_of(alarm, excess),
+            prior=self._model.prior if self._model else None,
             # Up, so that it stays above the threshold that it exceeded.
             evidence=math.ceil(alarm.evidence * 10) / 10,
-            threshold=self._threshold,
+            threshold=threshold,
             changes=self._changes(alarm),
             occurred_at=alarm.occurred_at,
             began_at=alarm.began_at,
             session_started_at=alarm.session_started_at,
             session_events=alarm.session_events,
-            delta_id=f"{self._prefix}-{alarm.offset}-delta-{user_number}",
+            source=drift.SOURCES[alarm.source],
+            returns_to=self._alert_id(alarm.returns_offset, names.returns) if returns else None,
+            chance_share=self._chance_share,
+            delta_id=f"{self._prefix}-{alarm.offset}-delta-{names.delta}",
             source_offset=alarm.offset,
             settings=self._settings,
         )
+
+    def _alert_id(self, offset: int, number: int) -> str:
+        return f"{self._prefix}-{offset}-detected-{number}"
+
+    def _confidence_of(self, alarm: Alarm, excess: float) -> float | None:
+        if self._model is None:
+            return None
+        sure = confidence(self._model, excess, alarm.first_strength, alarm.source)
+        return round(sure, DIGITS)
 
     def _changes(self, alarm: Alarm) -> list[ShareChange]:
         """The shares that changed most, but for what rounding could have done."""
@@ -225,6 +301,8 @@ class Writer:
         asked: dict[tuple[int, str], MigrationAlert] = {}
         alerted: dict[int, set[str]] = {}
         for alert in alerts:
+            if alert.revision:
+                continue
             asked.setdefault((alert.source_offset, alert.user_id), alert)
             alerted.setdefault(alert.source_offset, set()).add(alert.user_id)
         names = shop.item_names(_ids(lists))
@@ -279,6 +357,38 @@ class Writer:
             alert_id=alert.id if alert else None,
             settings=self._settings,
         )
+
+
+Key = tuple[int, str, int]
+"""Of an alert: the record, the shopper, and which it was of the shopper's own."""
+
+
+def _numbers(alarms: Sequence[Alarm]) -> dict[Key, tuple[int, int]]:
+    """Which of its record's alerts each is, and which of the shoppers it alerts."""
+    numbers: dict[Key, tuple[int, int]] = {}
+    number, users, last = 0, 0, (-1, "")
+    for alarm in alarms:
+        same_record = alarm.offset == last[0]
+        number = number + 1 if same_record else 0
+        users = (users + (alarm.user != last[1])) if same_record else 0
+        last = (alarm.offset, alarm.user)
+        numbers[alarm.offset, alarm.user, alarm.number] = (number, users)
+    return numbers
+
+
+def _foreseen(alarm: Alarm) -> Names:
+    """What the shopper's row says as long as it is told nothing else."""
+    return Names(alarm.number, alarm.delta, alarm.returns_number)
+
+
+def _named(alarm: Alarm, numbers: dict[Key, tuple[int, int]]) -> Names:
+    """The final numbers: those of earlier batches are, those of this one are among `numbers`."""
+    number, delta = numbers.get(
+        (alarm.offset, alarm.user, alarm.number), (alarm.number, alarm.delta)
+    )
+    earlier = (alarm.returns_offset, alarm.user, alarm.returns_number)
+    returns, _ = numbers.get(earlier, (alarm.returns_number, 0))
+    return Names(number, delta, returns)
 
 
 def _ids(lists: Sequence[SentList]) -> set[int]:

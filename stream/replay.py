@@ -9,11 +9,23 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from stream.core.closed_days import closed_days
+from stream.core.forecast import Forecaster
 from stream.core.shop import ShopModel
+from stream.core.tallies import Told, key_of
+from stream.core.trends import Population
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
 from stream.errors import StreamError
-from stream.messages import EVENTS, DeadLetter, MigrationAlert, RecommendationDelta
+from stream.foretold import Foretold
+from stream.messages import (
+    EVENTS,
+    DeadLetter,
+    DemandForecast,
+    MigrationAlert,
+    PopulationAlert,
+    RecommendationDelta,
+)
 from stream.outcome import Outcome
 from stream.settings import Settings
 from stream.shard import LogRecord, Shard, open_shards
@@ -27,7 +39,7 @@ Message = TypeVar("Message")
 class Published(NamedTuple):
     """What the workers would have sent for some records, in the records' order."""
 
-    alerts: list[MigrationAlert]
+    alerts: list[MigrationAlert | Foretold]
     deltas: list[RecommendationDelta]
     dead_letters: list[DeadLetter]
 
@@ -39,6 +51,8 @@ class Progress(Struct, kw_only=True):
     since_adoption: int = 0
     pending: list[bytes] = []
     names: dict[int, str] = {}
+    told: list[Told] = []
+    population: list[PopulationAlert] = []
 
 
 class Replay:
@@ -53,6 +67,7 @@ class Replay:
     ) -> None:
         self._state = state
         self._settings = settings
+        self._shop_alerts: list[PopulationAlert] = []
         self.shards = open_shards(state, partitions, settings, topic)
         try:
             self.shop = load_model(state / SHOP, settings) or ShopModel(settings)
@@ -88,12 +103,39 @@ class Replay:
             since_adoption=self._since_adoption,
             pending=[np.concatenate(rows).tobytes() if rows else b"" for rows in self._pending],
             names=self._names,
+            told=list(self._told.values()),
+            population=self._shop_alerts,
         )
         (self._state / PROGRESS).write_bytes(msgspec.msgpack.encode(progress))
 
     def hashes(self) -> list[str]:
         """Each partition's strict state."""
         return [shard.hash() for shard in self.shards]
+
+    def flows(self) -> list[Told]:
+        """What the shards would have told of flows and demand: the newest value of each key."""
+        for shard in self.shards:
+            self._note(shard.flows(whole=True))
+        return [self._told[key] for key in sorted(self._told)]
+
+    def population(self) -> list[PopulationAlert]:
+        """The newest alerts of the shop as a whole, without those that an earlier replay told."""
+        population = Population(self._settings)
+        for message in self.flows():
+            population.learn(message)
+        population.close()
+        earlier = self._shop_alerts
+        self._shop_alerts = population.final()
+        return [alert for alert in self._shop_alerts if alert not in earlier]
+
+    def forecasts(self) -> list[DemandForecast]:
+        """What the shop would have been told of demand, as its days closed."""
+        forecaster = Forecaster.configured(self._settings)
+        return [
+            forecast
+            for day, totals in closed_days(self.flows(), self._settings)
+            for forecast in forecaster.close_day(day, totals)
+        ]
 
     def counts(self) -> dict[str, int]:
         """What the shards counted, over all partitions and since their first record."""
@@ -113,6 +155,8 @@ class Replay:
             )
         self._since_adoption = progress.since_adoption
         self._names = progress.names
+        self._shop_alerts = progress.population
+        self._told = {key_of(message): message for message in progress.told}
         self._pending: list[list[np.ndarray]] = [
             [np.frombuffer(rows, UPDATE)] if rows else [] for rows in progress.pending
         ] or [[] for _ in self.shards]
@@ -122,7 +166,7 @@ class Replay:
         place: dict[tuple[int, int], int] = {}
         if len(self.shards) > 1:
             place = {(record.partition, record.offset): n for n, record in enumerate(records)}
-        alerts: list[tuple[int, MigrationAlert]] = []
+        alerts: list[tuple[int, MigrationAlert | Foretold]] = []
         deltas: list[tuple[int, RecommendationDelta]] = []
         dead: list[tuple[int, DeadLetter]] = []
         for partition, shard in enumerate(self.shards):
@@ -133,7 +177,12 @@ class Replay:
             self._remember(partition, outcome)
             self._checkpoint_if_large(shard)
             # Of a single partition all is in order already.
-            alerts += ((place.get((partition, a.source_offset), 0), a) for a in outcome.alerts)
+            told = zip(outcome.told_by, outcome.alerts, strict=True)
+            alerts += ((place.get((partition, offset), offset), alert) for offset, alert in told)
+            alerts += (
+                (place.get((partition, one.source_offset), one.source_offset), one)
+                for one in outcome.foretold
+            )
             deltas += ((place.get((partition, d.sequence), 0), d) for d in outcome.deltas)
             dead += ((place.get((partition, d.offset), 0), d) for d in outcome.dead_letters)
         published.alerts.extend(_in_order(alerts))
@@ -159,6 +208,11 @@ class Replay:
         self._pending = [[] for _ in self.shards]
         self._names = {}
         self._since_adoption = 0
+        for shard in self.shards:
+            self._note(shard.flows())
+
+    def _note(self, told: Iterable[Told]) -> None:
+        self._told |= {key_of(message): message for message in told}
 
 
 def _in_order(numbered: Iterable[tuple[int, Message]]) -> list[Message]:

@@ -112,7 +112,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Categories remembered around each category."""
     horizons: list[Horizon] = field(default_factory=lambda: ["day", "week"])
     """Periods for which entering interests are predicted: day, week, month, quarter."""
-    prediction_precision: Share = 0.3
+    prediction_precision: Share = 0.2
     """Of predicted alerts, the share that must have come true lately; below, none is sent."""
 
     # The shop as a whole

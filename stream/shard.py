@@ -1,5 +1,6 @@
 """One partition of shoppers: skip what is known, apply what is new, store it."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,24 +9,32 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from stream.core import engine
-from stream.core.engine import EVENT, PLACES, ROW, SLICE, Event
+from stream.core import engine, sessions
+from stream.core.engine import EVENT, PLACES, ROW, SLICE, TURN, Event
 from stream.core.events import Decoder, Ignored, Touch
+from stream.core.horizon import Horizons
 from stream.core.ids import NONE, identify
-from stream.core.rows import Rows, zeros
+from stream.core.rows import Int64s, Rows, grown, zeros
 from stream.core.sessions import DEADLINE, WITNESSES, Deadline
 from stream.core.shop import ShopModel
 from stream.core.shoppers import layout
+from stream.core.table import MISSING
+from stream.core.tallies import Tallies, Told
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
 from stream.errors import BadRecord, StreamError
+from stream.foretold import Foreteller
 from stream.messages import EVENTS, DeadLetter
-from stream.outcome import Gathering, Outcome, Writer
+from stream.outcome import Gathering, Numbered, Outcome, Writer
 from stream.settings import Settings
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import Header, RowCodec
 from stream.storage.residence import Residence
 from stream.stored import partition_folder, stored_hash
+
+log = logging.getLogger(__name__)
+# The ring divides by popularity, and float32 has no smaller.
+RAREST = 1e-9
 
 
 class Record(Protocol):
@@ -80,17 +89,25 @@ class Shard:
         except BaseException:
             self._checkpoint.close()
             raise
-        self._codes = {name: (code, identify(name)) for code, name in enumerate(self.categories)}
+        self._codes: dict[str, tuple[int, int]] = {}
+        self._code_of: dict[int, int] = {}
         self._stored_categories = len(self.categories)
         self.counts = Counter(self.header.counts)
         self._decode = Decoder(settings)
         self._rules = engine.rules(settings)
         self._results = engine.results(settings)
         self._state = self._opened_state()
+        for code, name in enumerate(self.categories):
+            self._number(code, name)
         self._residence = Residence(self._state, self._codec, self._checkpoint, settings.seed)
-        self._writer = Writer(
-            topic, partition, self.header.settings, self._rules.threshold, self.categories
-        )
+        self._writer = Writer(topic, partition, settings, self.categories)
+        self._horizons = Horizons(settings)
+        self._horizons.restore(self._checkpoint.foresight())
+        self._foreteller = Foreteller(topic, partition, self.header.settings)
+        self._mapped = (-1, 0)
+        self._tallies = Tallies(settings)
+        self._tallies.restore(self._checkpoint.tallies())
+        self._tallies.told_at = self.header.told_at
 
     @property
     def offset(self) -> int:
@@ -121,14 +138,27 @@ class Shard:
             self.header.record_time = last.timestamp
             self.header.record_hash = xxh3_64_intdigest(last.value or b"")
         self._run(touches, positions, shop, gathering, outcome, muted)
+        told = self._writer.alerts(gathering.alarms)
+        self._write_numbers(told.numbered)
         if muted:
             return Outcome()
         outcome.updates = gathering.all_updates()
-        outcome.alerts = self._writer.alerts(gathering.alarms)
+        outcome.alerts, outcome.told_by = told.alerts, told.told_by
         outcome.deltas = self._writer.deltas(gathering.lists, outcome.alerts, shop)
         self.counts["alerts"] += len(outcome.alerts)
         self.counts["deltas"] += len(outcome.deltas)
         return outcome
+
+    def flows(self, whole: bool = False) -> list[Told]:
+        """Counts of moves and demand that changed, once the clock went `flow_step` further.
+
+        With `whole`, all that is not told yet. They are told once they are asked for: publish
+        them before the next checkpoint.
+        """
+        clock = sessions.now(self._state.clock[0])
+        return self._tallies.tell(
+            clock, self.partition, self.header.partitions, self.offset, self.categories, whole
+        )
 
     def stands_at(self, record: Record) -> bool:
         """Whether this is the last record applied, by its time and its bytes."""
@@ -150,7 +180,14 @@ class Shard:
         self.header.categories = len(self.categories)
         self.header.counts = dict(sorted(self.counts.items()))
         names = list(enumerate(self.categories))[self._stored_categories :]
-        self._checkpoint.write(self.header, self._residence.take_changed(), names)
+        self.header.told_at = self._tallies.told_at
+        self._checkpoint.write(
+            self.header,
+            self._residence.take_changed(),
+            names,
+            self._tallies.take_changed(),
+            self._horizons.changed(),
+        )
         self._stored_categories = len(self.categories)
 
     def hash(self) -> str:
@@ -204,7 +241,11 @@ class Shard:
             last = self._cut(touches, first)
             part = touches[first:last]
             events = self._events(part, positions[first : last + 1], outcome)
-            self._run_slice(events, part, shop, gathering, muted)
+            self._run_slice(events, part, shop, gathering, outcome, muted)
+            quantities = np.array([touch.quantity for touch in part])
+            late = self._tallies.add(events, quantities, outcome.names)
+            if late:
+                self.counts["too_late"] += late
             first = last
 
     def _cut(self, touches: list[Touch], first: int) -> int:
@@ -225,22 +266,66 @@ class Shard:
         touches: list[Touch],
         shop: ShopModel,
         gathering: Gathering,
+        outcome: Outcome,
         muted: bool,
     ) -> None:
         users = list(dict.fromkeys(touch.user_id for touch in touches))
         progress, done = self._results.progress[0], 0
         self._admit(events, touches, users, self._latest_clock(events))
         rules = self._rules._replace(muted=muted)
+        self._map_categories(shop)
+        own, desk = self._horizons.own, self._horizons.desk(self._state.codes, shop)
         while done < len(events):
             self._make_room()
             done = engine.run(
-                self._state, self._results, shop.view, events, done, len(events), rules
+                self._state, self._results, shop.view, own, desk, events, done, len(events), rules
             )
             gathering.take(self._results, events)
+            self._take_foreseen(shop, outcome)
             if progress.need == ROW:
                 self._admit(events, touches, users, float(self._state.queue[0].at))
+            elif progress.need == TURN:
+                self._turn(int(events[done].position) // PLACES, shop, outcome, muted)
         self.counts["repeats"] += int(progress.repeats)
         progress.repeats = 0
+
+    def _map_categories(self, shop: ShopModel) -> None:
+        """Find out which rows of the shop model the categories have, where that may be new."""
+        now = (shop.position, len(self.categories))
+        if now != self._mapped:
+            codes = np.asarray(self._state.codes)[: len(self.categories)]
+            codes["shop"] = shop.category_numbers(np.ascontiguousarray(codes["id"]))
+            self._mapped = now
+
+    def _take_foreseen(self, shop: ShopModel, outcome: Outcome) -> None:
+        foreseen = self._horizons.take_foreseen(lambda id: bool(self._category_name(id, shop)))
+        if foreseen:
+            ids = {id for one in foreseen for id in (one.category, one.origin) if id != NONE}
+            names = {id: self._category_name(id, shop) for id in ids}
+            outcome.foretold += self._foreteller.alerts(foreseen, self._residence.users, names)
+
+    def _turn(self, offset: int, shop: ShopModel, outcome: Outcome, muted: bool) -> None:
+        """End the periods that the clock has passed, and learn of them."""
+        clock = sessions.now(self._state.clock[0])
+        for _ in self._horizons.turn(clock, self._state.codes, self._horizon_rows, muted):
+            pass
+        settled = self._horizons.take_outcomes()
+        names = {
+            one.settled.category: self._category_name(one.settled.category, shop) for one in settled
+        }
+        outcome.foretold += self._foreteller.outcomes(settled, offset, names)
+
+    def _horizon_rows(self, keys: Int64s) -> tuple[np.ndarray, list[str]]:
+        rows, names = self._residence.peek(keys.tolist())
+        return rows["strict"]["horizons"], names
+
+    def _category_name(self, id: int, shop: ShopModel) -> str:
+        """The category's name, "" where none came yet."""
+        code = self._code_of.get(id)
+        if code is not None:
+            return self.categories[code]
+        number = shop.categories.number_of(id)
+        return shop.categories.names[number] if number >= 0 else ""
 
     def _latest_clock(self, events: Rows[Event]) -> float:
         """No earlier than the partition's clock after these events, if not much later."""
@@ -276,7 +361,7 @@ class Shard:
         """
         events = zeros(len(touches), EVENT, Event)
         columns = np.asarray(events)
-        _, times, items, categories, weights, actions, sessions, numbers = zip(
+        _, times, items, categories, weights, actions, sessions, numbers, _ = zip(
             *touches, strict=True
         )
         columns["occurred_at"] = times
@@ -285,6 +370,7 @@ class Shard:
         columns["action"] = actions
         columns["session"] = sessions
         columns["number"] = numbers
+        columns["left"] = -1
         columns["item_id"] = [NONE if item is None else self._item(item, outcome) for item in items]
         coded = [self._category(category, outcome) for category in categories]
         columns["category"] = [code for code, _ in coded]
@@ -293,6 +379,14 @@ class Shard:
         columns["last"][-1] = 1
         columns["last"][: len(records) - 1] = records[1:] != records[:-1]
         return events
+
+    def _write_numbers(self, numbered: Sequence[Numbered]) -> None:
+        """Tell shoppers' rows what their last alerts are called, where it was not foreseen."""
+        for user, numbers in numbered:
+            (slot,) = self._residence.admit([user])
+            self._state.slots[slot].dirty = 1
+            alert = self._state.shoppers[slot].strict.alert
+            alert.number, alert.delta, alert.returns_number = numbers
 
     def _item(self, name: str, outcome: Outcome) -> int:
         id = identify(name)
@@ -306,12 +400,40 @@ class Shard:
             return -1, NONE
         known = self._codes.get(name)
         if known is None:
-            known = self._codes[name] = (len(self.categories), identify(name))
+            known = self._number(len(self.categories), name)
             self.categories.append(name)
+        if known[0] >= self._rules.followed:
+            self.counts["categories_not_followed"] += 1
         outcome.names[known[1]] = name
         return known
 
+    def _number(self, code: int, name: str) -> tuple[int, int]:
+        """Let a category have this code; its id beside it."""
+        if code >= len(self._state.codes):
+            self._state = self._state._replace(codes=grown(self._state.codes, code + 1))
+        if code == self._rules.followed:
+            log.warning(
+                "partition %d: the detector does not follow more than %d categories: "
+                "set wide_categories in a new --state folder",
+                self.partition,
+                code,
+            )
+        row, known = self._state.codes[code], (code, identify(name))
+        row.id, row.shop, row.popularity = known[1], MISSING, self._popularity(name)
+        self._codes[name] = known
+        self._code_of[known[1]] = code
+        return known
+
+    def _popularity(self, name: str) -> np.float32:
+        """The category's share of events in the calibration's table, 0 without one."""
+        calibration = self.settings.calibration
+        if calibration is None:
+            return np.float32(0.0)
+        return np.float32(max(calibration.popularity.get(name, calibration.others), RAREST))
+
     def _first_header(self, partitions: int) -> Header:
+        if self.settings.calibration is not None:
+            self._checkpoint.keep_calibration(self.settings.calibration)
         return Header(
             settings=self.settings.fingerprint(),
             meaning=self.settings.meaning(),
@@ -364,7 +486,11 @@ def warm_up(settings: Settings) -> None:
     """Compile every kernel, or load it from the cache, before the first event waits for it."""
     shop = ShopModel(settings)
     state, results = engine.state(settings, 4), engine.results(settings)
-    engine.run(state, results, shop.view, zeros(0, EVENT, Event), 0, 0, engine.rules(settings))
+    horizons = Horizons(settings)
+    engine.run(
+        state, results, shop.view, horizons.own, horizons.desk(state.codes, shop),
+        zeros(0, EVENT, Event), 0, 0, engine.rules(settings),
+    )  # fmt: skip
     # More items than the smallest tables hold, so that growing them is compiled too.
     rows = np.zeros(32, UPDATE)
     rows["item_id"], rows["category_id"] = np.arange(1, 33), 1

@@ -57,7 +57,8 @@ class StoredPartition:
         if header is None:
             raise StreamError(f"state: {path} holds nothing yet")
         self.header: Header = header
-        self.settings = msgspec.convert(header.meaning, Settings)
+        calibration = {"calibration": self.checkpoint.calibration()}
+        self.settings = msgspec.convert(header.meaning | calibration, Settings)
         self._codec = RowCodec(layout(self.settings))
 
     def hash(self) -> str:

@@ -120,3 +120,26 @@ def test_other_settings_and_another_number_of_partitions_are_refused(tmp_path: P
     with pytest.raises(StreamError, match="partition 0 of 2, not 0 of 3"):
         Replay(tmp_path, 3, SMALL)
     assert not partition_folder(tmp_path, 2).exists()
+
+
+def test_flows_and_forecasts_are_the_same_however_records_are_fed(tmp_path: Path) -> None:
+    """In one go, in parts, and in two replays, the second of which goes on from the first."""
+    whole = Replay(tmp_path / "whole", 2, SMALL)
+    whole.feed(RECORDS)
+    parts = Replay(tmp_path / "parts", 2, SMALL)
+    for first in range(0, len(RECORDS), 11):
+        parts.feed(RECORDS[first : first + 11])
+    saved(tmp_path / "later", 50)
+    later = Replay(tmp_path / "later", 2, SMALL)
+    later.feed(RECORDS[50:])
+    found = [
+        [msgspec.structs.replace(told, source_offset=0) for told in replay.flows()]
+        for replay in (whole, parts, later)
+    ]
+    forecasts = [replay.forecasts() for replay in (whole, parts, later)]
+    for replay in (whole, parts, later):
+        replay.close()
+
+    assert len(found[0]) > 20
+    assert found[0] == found[1] == found[2]
+    assert forecasts[0] == forecasts[1] == forecasts[2]

@@ -14,7 +14,7 @@ import yaml
 from stream.core.engine import PLACES
 from stream.core.updates import decode, encode, unpacked
 from stream.outcome import Outcome
-from stream.topology.outputs import outputs
+from stream.topology.outputs import flow_outputs, outputs
 
 TOP = Path(__file__).parents[1]
 SCHEMAS = TOP / "schemas"
@@ -46,6 +46,16 @@ def test_the_example_decodes_into_the_message_and_encodes_to_the_same_json(messa
     decoded = msgspec.json.decode(text, type=type(message.example))
     assert decoded == message.example
     assert json.loads(msgspec.json.encode(decoded)) == json.loads(text)
+
+
+KINDS = [(m, name, other) for m in generate.MESSAGES for name, other in m.others]
+
+
+@pytest.mark.parametrize(("message", "name", "kind"), KINDS, ids=[name for _, name, _ in KINDS])
+def test_each_kind_of_a_topic_fits_its_schema_and_decodes(message, name, kind):
+    instance = read(f"examples/{message.name}-{name}.json")
+    validate(instance, read(f"v1/{message.name}.schema.json"))
+    assert msgspec.convert(instance, type(kind), strict=False) == kind
 
 
 @MESSAGES
@@ -105,9 +115,17 @@ def references(part):
 def test_what_the_worker_publishes_has_the_headers_and_keys_that_asyncapi_tells():
     document = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text())
     updates = unpacked(generate.UPDATES)
-    outcome = Outcome([generate.ALERT], [generate.DELTA], [generate.LETTER], updates)
+    outcome = Outcome(
+        alerts=[generate.ALERT],
+        foretold=[generate.PREDICTED, generate.OUTCOME],
+        deltas=[generate.DELTA],
+        dead_letters=[generate.LETTER],
+        updates=updates,
+    )
+    told = [generate.FLOW, generate.DEMAND, generate.CLOCK]
     published = list(outputs(outcome, "behavior-events", 2))
-    assert len(published) == 4
+    published += flow_outputs(told, "behavior-events", 2)
+    assert len(published) == 9
     for record in published:
         (title,) = document["channels"][record.topic]["messages"]
         message = document["components"]["messages"][title]

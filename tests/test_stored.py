@@ -201,7 +201,7 @@ def test_a_flipped_byte_on_disk_is_found(state: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
-    [("format", 9, "format 9, this reads 1"), ("layout", b"other", "rows have another layout")],
+    [("format", 9, "format 9, this reads 2"), ("layout", b"other", "rows have another layout")],
 )
 def test_a_state_of_another_version_is_found(
     state: Path, field: str, value: object, words: str

@@ -19,6 +19,9 @@ SMALL = Settings(
     session_gap=60.0,
     session_switch=5.0,
     false_alarms_per_10k_events=1000.0,
+    cooldown=30.0,
+    return_window=50_000.0,
+    amend_after=4,
     detector_slots=4,
     interest_slots=3,
     recent_items=4,
@@ -126,6 +129,25 @@ class Walk:
         if chance.random() < 0.9:
             thing["item_id"] = f"{category}-{chance.randrange(4)}"
         return thing
+
+
+def restless(seed: int, count: int) -> list[LogRecord]:
+    """Four shoppers who change between two tastes, at times to a third, and soon back again.
+
+    They visit at the same hours, so that one event ends the sessions of several.
+    """
+    chance, tastes = random.Random(seed), dict.fromkeys(USERS[:4], 0)
+    records: list[LogRecord] = []
+    for visit in range(count):
+        for user in chance.sample(USERS[:4], 4):
+            if chance.random() < 0.08:
+                tastes[user] = chance.choice([0, 1, 1 - tastes[user] % 2, 2])
+            for event in range(chance.randint(1, 6)):
+                usual = chance.random() < 0.9
+                category = chance.choice(TASTES[tastes[user]][:2] if usual else ["maps"])
+                at = visit * 100.0 + len(records) % 7 + event
+                records.append(touch(len(records), user, at, category))
+    return records[:count]
 
 
 class Log(list[LogRecord]):

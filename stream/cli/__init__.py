@@ -10,7 +10,10 @@ from stream.errors import StreamError
 # A subcommand's module has a click command of the same name; the text is its short help.
 COMMANDS = {
     "broker": "Run a real single-node Apache Kafka, nothing to install.",
+    "calibrate": "Set thresholds for budgets of false alarms from stored history.",
     "demo": "A broker, a simulated shop, a worker and a live view, in a minute.",
+    "evaluate": "Measure detection, prediction and forecasts beside simple methods.",
+    "forecast": "What categories will sell, and how far the stock goes.",
     "publish": "Send behavior events from files to Kafka.",
     "replay": "Run the engine over files or a range of the log.",
     "simulate": "Write a shop with known migrations to files.",

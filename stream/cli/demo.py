@@ -204,17 +204,18 @@ def _wait_until_stored(progress: "Progress", check: Check) -> None:
 
 
 def _all_alerts(broker: str) -> list["MigrationAlert"]:
-    """Every alert on the topic, once."""
+    """Every detected alert on the topic, once, as it was last told."""
     import msgspec
 
-    from stream.messages import MigrationAlert
+    from stream.messages import Alert, MigrationAlert
     from stream.settings import Settings
     from stream.storage.event_log import Accepted, read
 
     records = read([f"kafka://{broker}/{ALERTS}"], settings=Settings(), say=_say)
     values = [record.value for record in records if isinstance(record, Accepted)]
-    alerts = [msgspec.json.decode(value, type=MigrationAlert) for value in values]
-    return list({alert.id: alert for alert in alerts}.values())
+    alerts = [msgspec.json.decode(value, type=Alert) for value in values]
+    detected = [alert for alert in alerts if isinstance(alert, MigrationAlert)]
+    return list({alert.id: alert for alert in detected}.values())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from stream.messages import ALERTS, DELTAS, MigrationAlert, RecommendationDelta
+from stream.messages import ALERTS, DELTAS, Alert, MigrationAlert, RecommendationDelta
 from stream.topology.topics import admin
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ RATE_STEPS = 10
 """Rates are told over so many askings."""
 POLL_MILLISECONDS = 200
 _delta = msgspec.json.Decoder(RecommendationDelta)
-_alert = msgspec.json.Decoder(MigrationAlert)
+_alert: msgspec.json.Decoder[Alert] = msgspec.json.Decoder(Alert)
 
 
 class Sequence(msgspec.Struct):
@@ -125,7 +125,11 @@ class Progress:
                     take(place.partition, records)
 
     def _take_alerts(self, partition: int, records: "list[ConsumerRecord]") -> None:
-        self.alerts += [_alert.decode(record.value) for record in records]
+        for record in records:
+            alert = _alert.decode(record.value)
+            # One told again names its category better; it is no second move.
+            if isinstance(alert, MigrationAlert) and not alert.revision:
+                self.alerts.append(alert)
 
     def _take_deltas(self, partition: int, records: "list[ConsumerRecord]") -> None:
         self._returned[partition] = _sequence.decode(records[-1].value).sequence + 1

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from stream.cli.watch import cells
+from stream.cli.alert_rows import cells
 
 if TYPE_CHECKING:
     from stream.cli.demo_progress import Progress

@@ -12,7 +12,9 @@ import click
 from stream.cli.options import json_option, settings_option, state_option
 from stream.cli.process import prepare
 from stream.cli.source_options import Sources, progress, source_options
-from stream.messages import ALERTS, DEAD_LETTERS, DELTAS
+from stream.messages import ALERTS, DEAD_LETTERS, DELTAS, FLOWS, FORECASTS
+
+RESULTS = (ALERTS, DELTAS, FLOWS, FORECASTS, DEAD_LETTERS)
 
 
 @click.command(epilog="Example: drift replay UserBehavior.csv.gz --preset taobao --out results")
@@ -22,7 +24,7 @@ from stream.messages import ALERTS, DEAD_LETTERS, DELTAS
     metavar="DIR",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where alerts, deltas, dead letters and summary.json go.",
+    help="Where alerts, deltas, flows, forecasts, dead letters and summary.json go.",
 )
 @click.option(
     "--partitions",
@@ -65,8 +67,9 @@ def replay(
 ) -> None:
     """Run the engine over SOURCE: files, or a range of the log.
 
-    It writes the alerts and deltas that live workers would have sent. With --state,
-    it goes on from the records held there: SOURCE is what follows them.
+    It writes the alerts and deltas that live workers would have sent, the newest counts of
+    flows and demand, and the forecasts made of them. With --state, it goes on from the records
+    held there: SOURCE is what follows them.
     """
     from stream.errors import StreamError, WrongUse
     from stream.settings import load
@@ -119,7 +122,7 @@ class _Results:
 
         self._encode = msgspec.json.Encoder().encode_lines
         self._files: dict[str, IO[bytes]] = {
-            name: (out / f"{name}.jsonl").open("wb") for name in (ALERTS, DELTAS, DEAD_LETTERS)
+            name: (out / f"{name}.jsonl").open("wb") for name in RESULTS
         }
 
     def write(self, name: str, messages: Sequence[Any]) -> None:
@@ -153,6 +156,7 @@ class _Run:
         self._out = out
         self._replay = Replay(state, partitions, settings)
         self._alerts = 0
+        self._predicted = 0
         self._deltas = 0
 
     def whole(self, batch_size: int, skip_seen: bool, keep: bool) -> dict[str, Any]:
@@ -171,6 +175,10 @@ class _Run:
                         self._feed(batch, results)
                         batch = []
                 self._feed(batch, results)
+                forecasts, population = self._replay.forecasts(), self._replay.population()
+                results.write(ALERTS, population)
+                results.write(FLOWS, self._replay.flows())
+                results.write(FORECASTS, forecasts)
             took = time.perf_counter() - started
             if keep:
                 self._replay.save()
@@ -186,7 +194,10 @@ class _Run:
             "rejected": tally.rejected + rejected,
             "ignored": sum(tally.ignored.values()) + ignored,
             "alerts": self._alerts,
+            "predicted": self._predicted,
+            "population_alerts": len(population),
             "deltas": self._deltas,
+            "forecasts": len(forecasts),
             **counts,
             "seconds": round(took, 3),
             "events_per_second": round(tally.accepted / took) if took else 0,
@@ -197,11 +208,14 @@ class _Run:
         }
 
     def _feed(self, batch: list[Any], results: _Results) -> None:
+        from stream.messages import MigrationAlert, PredictedAlert
+
         published = self._replay.feed(batch)
         results.write(ALERTS, published.alerts)
         results.write(DELTAS, published.deltas)
         results.write(DEAD_LETTERS, published.dead_letters)
-        self._alerts += len(published.alerts)
+        self._alerts += sum(type(alert) is MigrationAlert for alert in published.alerts)
+        self._predicted += sum(type(alert) is PredictedAlert for alert in published.alerts)
         self._deltas += len(published.deltas)
 
     def _records(self, tally: Any, results: _Results, skip_seen: bool) -> Iterator[Any]:
@@ -236,7 +250,7 @@ def _to_parquet(out: Path) -> None:
     import pyarrow.json
     import pyarrow.parquet
 
-    for name in (ALERTS, DELTAS, DEAD_LETTERS):
+    for name in RESULTS:
         lines = out / f"{name}.jsonl"
         if lines.stat().st_size:
             table = pyarrow.json.read_json(lines)
@@ -245,7 +259,8 @@ def _to_parquet(out: Path) -> None:
 
 
 def _print(summary: dict[str, Any], out: Path) -> None:
-    for name in ("lines", "accepted", "rejected", "ignored", "alerts", "deltas"):
+    counted = ("alerts", "predicted", "population_alerts", "deltas", "forecasts")
+    for name in ("lines", "accepted", "rejected", "ignored", *counted):
         click.echo(f"{name:>18}  {summary[name]:,}")
     click.echo(f"{'events_per_second':>18}  {summary['events_per_second']:,}")
     click.echo(f"{'state_hash':>18}  {summary['state_hash']}")

@@ -2,23 +2,17 @@
 
 import contextlib
 from collections.abc import Generator, Iterator
-from datetime import UTC, datetime
 from itertools import islice
 
 import click
 import msgspec
 
+from stream.cli.alert_rows import COLUMNS, categories, cells, sureness
 from stream.cli.options import broker_option
-from stream.messages import ALERTS, MigrationAlert, ShareChange
+from stream.messages import ALERTS, Alert
 
 POLL_MILLISECONDS = 500
-WHY = 3
-"""So many of the largest share changes are told."""
-# Column and width; the last takes what is left.
-COLUMNS = (
-    ("time (UTC)", 19), ("user", 12), ("from", 18), ("to", 18), ("pattern", 7), ("strength", 8),
-    ("score", 6), ("why", None),
-)  # fmt: skip
+KINDS = ["detected", "predicted", "outcome", "population"]
 WIDTH = 160
 """Where there is no terminal to ask."""
 
@@ -26,10 +20,15 @@ WIDTH = 160
 @click.command(epilog="Example: drift watch --category strollers --min-score 0.6")
 @broker_option
 @click.option("--category", help="Only moves from or to this category.")
-@click.option("--scope", type=click.Choice(["user"]), help="Only alerts of this scope.")
-@click.option("--kind", type=click.Choice(["detected"]), help="Only alerts of this kind.")
 @click.option(
-    "--min-score", type=click.FloatRange(0, 1), default=0.0, help="Only from this score up."
+    "--scope", type=click.Choice(["user", "population"]), help="Of one shopper, or of the shop."
+)
+@click.option("--kind", type=click.Choice(KINDS), help="Only alerts of this kind.")
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Only from this score, or predicted probability, up.",
 )
 @click.option("--from-beginning", is_flag=True, help="Begin with the oldest alert, not the next.")
 @click.option("--count", type=click.IntRange(1), help="Stop after so many.")
@@ -53,7 +52,7 @@ def watch(
             show(alert)
 
 
-def follow(broker: str, from_beginning: bool = False) -> Generator[MigrationAlert]:
+def follow(broker: str, from_beginning: bool = False) -> Generator[Alert]:
     """The alerts on the topic, without end: from the oldest, or from now on."""
     from kafka import KafkaConsumer, TopicPartition
 
@@ -74,30 +73,32 @@ def follow(broker: str, from_beginning: bool = False) -> Generator[MigrationAler
         consumer.close()
 
 
-def _decoded(value: bytes | None, address: str) -> Iterator[MigrationAlert]:
+def _decoded(value: bytes | None, address: str) -> Iterator[Alert]:
     """The alert, or nothing and a line on stderr where a newer kind or a stranger wrote it."""
     try:
-        yield msgspec.json.decode(value or b"", type=MigrationAlert)
+        alert: Alert = msgspec.json.decode(value or b"", type=Alert)
     except msgspec.DecodeError as error:
         click.echo(f"{address} is no alert known here: {error}", err=True)
+        return
+    yield alert
 
 
 def _matches(
-    alert: MigrationAlert,
+    alert: Alert,
     category: str | None,
     scope: str | None,
     kind: str | None,
     min_score: float,
 ) -> bool:
     return (
-        category in (None, alert.from_category, alert.to_category)
+        category in (None, *categories(alert))
         and scope in (None, alert.scope)
         and kind in (None, alert.__struct_config__.tag)
-        and alert.score >= min_score
+        and sureness(alert) >= min_score
     )
 
 
-def _print_json(alert: MigrationAlert) -> None:
+def _print_json(alert: Alert) -> None:
     click.echo(msgspec.json.encode(alert))
 
 
@@ -111,7 +112,7 @@ class _Rows:
         self._console = console if console.is_terminal else Console(width=WIDTH)
         self._begun = False
 
-    def print(self, alert: MigrationAlert) -> None:
+    def print(self, alert: Alert) -> None:
         from rich.table import Table
         from rich.text import Text
 
@@ -121,26 +122,3 @@ class _Rows:
         table.add_row(*map(Text, cells(alert)))
         self._console.print(table)
         self._begun = True
-
-
-def cells(alert: MigrationAlert) -> tuple[str, ...]:
-    """An alert as the cells of its row."""
-    return (
-        f"{datetime.fromtimestamp(alert.occurred_at, UTC):%Y-%m-%d %H:%M:%S}",
-        alert.user_id,
-        alert.from_category,
-        alert.to_category,
-        alert.pattern,
-        f"{alert.strength:.2f}",
-        f"{alert.score:.3f}",
-        ", ".join(map(_changed, alert.changes[:WHY])),
-    )
-
-
-def _changed(change: ShareChange) -> str:
-    """How a category's share changed.
-
-    >>> _changed(ShareChange("tents", before=0.52, after=0.08))
-    'tents 52 % -> 8 %'
-    """
-    return f"{change.category} {100 * change.before:.0f} % -> {100 * change.after:.0f} %"

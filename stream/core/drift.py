@@ -13,39 +13,55 @@ References
 """
 
 import math
-
-import numpy as np
+from typing import NamedTuple
 
 from stream.core.compiled import kernel, outlined
-from stream.core.drift_evidence import date, gain, lead, move, restart, share_of_weight
-from stream.core.drift_session import (
-    DriftRow,
-    count,
-    distinct,
-    full,
-    layout,
-    new_share,
-    reopen,
-    session_share,
+from stream.core.drift_alarm import (
+    PATTERNS,
+    RESTART,
+    RING,
+    SESSIONS,
+    SOURCES,
+    AlarmRow,
+    alarm_layout,
+    compare,
+    pattern_of,
 )
-from stream.core.rows import Float32s, Int32s, Layout
-from stream.messages import Pattern
+from stream.core.drift_evidence import date, gain, lead, move, restart, share_of_weight
+from stream.core.drift_session import DriftRow, count, followed, full, layout, reopen
+from stream.core.drift_work import WorkRow, distinct, fold, new_share, session_share, unfold
+from stream.core.drift_work import layout as work_layout
+from stream.settings import Settings
 
 __all__ = [
+    "NEVER",
     "PATTERNS",
+    "RING",
+    "SESSIONS",
+    "SOURCES",
+    "STARTED_OVER",
+    "STEADY",
+    "TOLD",
     "AlarmRow",
     "DriftRow",
+    "Limits",
+    "WorkRow",
     "alarm_layout",
     "close",
     "count",
+    "followed",
     "full",
     "layout",
+    "limits",
+    "ringed",
     "threshold",
+    "work_layout",
 ]
 
-GAIN, MOVE, RESTART = 0, 1, 2
-PATTERNS: tuple[Pattern, ...] = ("gain", "move", "restart")
 SAFETY = 2.0
+STEADY, STARTED_OVER, TOLD = 0, 1, 2
+"""What a closed session brought: nothing, an alarm that can't name a move, one that can."""
+NEVER = -math.inf
 
 # Sessions that only build the reference, of a new shopper; after an alarm two do.
 FIRST_SESSIONS = 8
@@ -53,8 +69,17 @@ SESSIONS_AFTER_ALARM = 6
 DISCOUNT = 0.75
 KEPT_SHORT = 5.0 / 6.0
 LOG_KEPT_IN_WINDOW = math.log(1.0 - 1.0 / 50.0)
-MEMORY, KEPT_AT_MEMORY = 1000.0, 0.999
-MOST_BEFORE = 4000.0
+MEMORY, MOST_BEFORE = 1000.0, 4000.0
+
+
+class Limits(NamedTuple):
+    """What evidence must exceed; an infinite one never tips.
+
+    `threshold` is h, for T; `ring_threshold` is gamma, for the ring's log ratio.
+    """
+
+    threshold: float
+    ring_threshold: float = math.inf
 
 
 def threshold(false_alarms_per_10k_events: float) -> float:
@@ -66,233 +91,164 @@ def threshold(false_alarms_per_10k_events: float) -> float:
     return SAFETY * 10_000.0 / false_alarms_per_10k_events
 
 
-class AlarmRow:
-    """What moved, once T exceeded the threshold; the first `used` slots count.
-
-    `pattern` is 0 gain, 1 move or 2 restart, `strength` the total variation distance
-    between the shares before and after, `evidence` is T. Times are Unix seconds:
-    `began_at` is the start of the first session whose evidence was not quiet, the
-    others are of the session that tipped it.
-    """
-
-    strength: float
-    evidence: float
-    began_at: float
-    started_at: float
-    ended_at: float
-    from_category: int
-    to_category: int
-    session_events: int
-    used: int
-    categories: Int32s
-    before: Float32s
-    after: Float32s
-    pattern: int
+def limits(settings: Settings) -> Limits:
+    """What the operator's budget takes: as the calibration says, else 2 / α and no ring."""
+    budget = settings.false_alarms_per_10k_events
+    if settings.calibration is None:
+        return Limits(threshold(budget))
+    calibrated = settings.calibration.budget(budget)
+    if not ringed(settings) or calibrated.ring_threshold is None:
+        return Limits(calibrated.threshold)
+    return Limits(calibrated.threshold, calibrated.ring_threshold)
 
 
-def alarm_layout(slots: int) -> Layout:
-    """An alarm of a row with `slots` categories."""
-    numbers = ("strength", "evidence", "began_at", "started_at", "ended_at")
-    whole = ("from_category", "to_category", "session_events", "used")
-    return np.dtype(
-        [
-            *((name, "f8") for name in numbers),
-            *((name, "i4") for name in whole),
-            ("categories", "i4", slots),
-            ("before", "f4", slots),
-            ("after", "f4", slots),
-            ("pattern", "i1"),
-        ],
-        align=True,
-    )
+def ringed(settings: Settings) -> bool:
+    """Whether rows have a ring."""
+    return settings.ring and settings.calibration is not None
 
 
 @kernel
-def free_slot(row: DriftRow) -> int:
+def free_slot(work: WorkRow) -> int:
     """A slot for a newcomer: an empty one, or that of the least L + 5 s; -1 for none.
 
     Categories of this session keep theirs.
     """
-    if row.used < len(row.categories):
-        row.used += 1
-        return int(row.used) - 1
+    if work.used < len(work.categories):
+        work.used += 1
+        return work.used - 1
     chosen, least = -1, 0.0
-    for slot in range(row.used):
-        if row.counts[slot] == 0:
-            worth = np.float64(row.reference[slot]) + 5.0 * np.float64(row.short[slot])
+    for slot in range(work.used):
+        if work.counts[slot] == 0:
+            worth = work.reference[slot] + 5.0 * work.short[slot]
             if chosen < 0 or worth < least:
                 chosen, least = slot, worth
     return chosen
 
 
 @kernel
-def settle(row: DriftRow, slot: int, place: int, breadth: float) -> None:
+def settle(work: WorkRow, slot: int, place: int, breadth: float) -> None:
     """Give the slot to a newcomer and forget all of who had it.
 
     A first visit is mostly novelty: L starts at a debt, -0.75 of what the visit adds.
     """
-    if row.top == slot + 1:
-        row.top = 0
-    row.categories[slot] = row.newcomers[place]
-    row.counts[slot] = row.newcomer_counts[place]
-    row.reference[slot] = -DISCOUNT * breadth * session_share(row, slot)
-    row.short[slot] = 0.0
-    row.gain_slow[slot] = 0.0
-    row.gain_fast[slot] = 0.0
-    row.move[slot] = 0.0
-    row.window[slot] = 0.0
-    row.before[slot] = 0.0
+    if work.top == slot + 1:
+        work.top = 0
+    work.categories[slot] = work.newcomers[place]
+    work.counts[slot] = work.newcomer_counts[place]
+    work.reference[slot] = -DISCOUNT * breadth * session_share(work, slot)
+    work.short[slot] = 0.0
+    work.gain_slow[slot] = 0.0
+    work.gain_fast[slot] = 0.0
+    work.move[slot] = 0.0
+    work.window[slot] = 0.0
+    work.before[slot] = 0.0
 
 
 @kernel
-def settle_all(row: DriftRow, breadth: float) -> None:
+def settle_all(work: WorkRow, breadth: float) -> None:
     """Give slots to the newcomers, in the order in which they came, while there are any."""
-    for place in range(row.newcomers_used):
-        slot = free_slot(row)
+    for place in range(work.newcomers_used):
+        slot = free_slot(work)
         if slot >= 0:
-            settle(row, slot, place, breadth)
+            settle(work, slot, place, breadth)
 
 
 @kernel
-def remember(row: DriftRow, breadth: float) -> None:
+def remember(work: WorkRow, breadth: float) -> None:
     """The session enters the short memory and the windows that name what moved.
 
     s <- 5/6 s + √√d w_b. With q = 0.98^m: LE <- LE + (1 - q) sE, then sE <- q sE + count.
     """
-    kept = math.exp(row.events * LOG_KEPT_IN_WINDOW)
-    for slot in range(row.used):
-        window = np.float64(row.window[slot])
-        added = breadth * session_share(row, slot)
-        row.short[slot] = KEPT_SHORT * np.float64(row.short[slot]) + added
-        row.before[slot] = np.float64(row.before[slot]) + (1.0 - kept) * window
-        row.window[slot] = kept * window + int(row.counts[slot])
-    row.short_total = KEPT_SHORT * row.short_total + breadth
-    row.before_total += (1.0 - kept) * row.window_total
-    row.window_total = kept * row.window_total + row.events
-    row.sessions += 1
-    if row.before_total > MOST_BEFORE:
-        row.before_total *= 0.5
-        for slot in range(row.used):
-            row.before[slot] = 0.5 * np.float64(row.before[slot])
+    kept = math.exp(work.events * LOG_KEPT_IN_WINDOW)
+    for slot in range(work.used):
+        window = work.window[slot]
+        added = breadth * session_share(work, slot)
+        work.short[slot] = KEPT_SHORT * work.short[slot] + added
+        work.before[slot] += (1.0 - kept) * window
+        work.window[slot] = kept * window + work.counts[slot]
+    work.short_total = KEPT_SHORT * work.short_total + breadth
+    work.before_total += (1.0 - kept) * work.window_total
+    work.window_total = kept * work.window_total + work.events
+    work.sessions += 1
+    if work.before_total > MOST_BEFORE:
+        work.before_total *= 0.5
+        for slot in range(work.used):
+            work.before[slot] = 0.5 * work.before[slot]
 
 
 @kernel
-def absorb(row: DriftRow, breadth: float, new: float) -> None:
-    """The session enters the reference: L <- L + √√d w_b, at most 1000 sessions long."""
-    kept = KEPT_AT_MEMORY if row.reference_total >= MEMORY else 1.0
-    for slot in range(row.used):
-        added = breadth * session_share(row, slot)
-        row.reference[slot] = kept * np.float64(row.reference[slot]) + added
-    row.reference_total = kept * row.reference_total + breadth
-    row.novelty = kept * row.novelty + breadth * new
+def absorb(work: WorkRow, breadth: float, new: float) -> None:
+    """The session enters the reference: L <- L + √√d w_b; past 1000 sessions it is halved."""
+    kept = 0.5 if work.reference_total >= MEMORY else 1.0
+    for slot in range(work.used):
+        added = breadth * session_share(work, slot)
+        work.reference[slot] = kept * work.reference[slot] + added
+    work.reference_total = kept * work.reference_total + breadth
+    work.novelty = kept * work.novelty + breadth * new
 
 
 @kernel
-def start_over(row: DriftRow) -> None:
+def start_over(work: WorkRow) -> None:
     """After an alarm the last few sessions are the reference, and there is no evidence."""
-    for slot in range(row.used):
-        row.reference[slot] = row.short[slot]
-        row.gain_slow[slot] = 0.0
-        row.gain_fast[slot] = 0.0
-        row.move[slot] = 0.0
-        row.before[slot] = 0.0
-    if row.reference_total > 0.0:
-        row.novelty = row.novelty / row.reference_total * row.short_total
-    row.reference_total = row.short_total
-    row.before_total = 0.0
-    row.restart = 0.0
-    row.rising = 0
-    row.top = 0
-    row.sessions = SESSIONS_AFTER_ALARM
-
-
-@kernel
-def pattern_of(gained: float, moved: float, restarted: float) -> int:
-    """Which part of the evidence tells the story."""
-    if restarted > 0.5 * (gained + moved + restarted):
-        return RESTART
-    return MOVE if moved > gained else GAIN
-
-
-@kernel
-def part(of: float, total: float) -> float:
-    """A share, from 0 to 1; 0 of nothing."""
-    if total <= 0.0:
-        return 0.0
-    return min(max(of / total, 0.0), 1.0)
-
-
-@kernel
-def compare(row: DriftRow, alarm: AlarmRow) -> bool:
-    """Fill in the shares before and after, who lost and gained most, and the strength.
-
-    Strength is ½ Σ |sE/SE - LE/NE|. False if none gained on another.
-    """
-    least, most, distance, lost, gained = 0.0, 0.0, 0.0, 0, 0
-    for slot in range(row.used):
-        after = part(np.float64(row.window[slot]), row.window_total)
-        before = part(np.float64(row.before[slot]), row.before_total)
-        alarm.categories[slot] = row.categories[slot]
-        alarm.after[slot] = after
-        alarm.before[slot] = before
-        change = after - before
-        distance += abs(change)
-        if slot == 0 or change < least:
-            least, lost = change, slot
-        if slot == 0 or change > most:
-            most, gained = change, slot
-    alarm.used = row.used
-    alarm.from_category = row.categories[lost]
-    alarm.to_category = row.categories[gained]
-    alarm.strength = min(0.5 * distance, 1.0)
-    return lost != gained
-
-
-@kernel
-def describe(
-    row: DriftRow,
-    alarm: AlarmRow,
-    pattern: int,
-    evidence: float,
-    started_at: float,
-    ended_at: float,
-) -> bool:
-    """Fill in the alarm. False if it can't name two categories: nothing has moved."""
-    alarm.pattern = pattern
-    alarm.evidence = evidence
-    alarm.began_at = row.began_at
-    alarm.started_at = started_at
-    alarm.ended_at = ended_at
-    alarm.session_events = row.events
-    return compare(row, alarm)
+    for slot in range(work.used):
+        work.reference[slot] = work.short[slot]
+        work.gain_slow[slot] = 0.0
+        work.gain_fast[slot] = 0.0
+        work.move[slot] = 0.0
+        work.before[slot] = 0.0
+    if work.reference_total > 0.0:
+        work.novelty = work.novelty / work.reference_total * work.short_total
+    work.reference_total = work.short_total
+    work.before_total = 0.0
+    work.restart = 0.0
+    work.rising = 0
+    work.top = 0
+    work.sessions = SESSIONS_AFTER_ALARM
 
 
 @outlined
-def close(row: DriftRow, alarm: AlarmRow, limit: float, started_at: float, ended_at: float) -> bool:
-    """Close the open session, if it has events; True if it tipped an alarm, now in `alarm`.
+def close(
+    row: DriftRow,
+    work: WorkRow,
+    alarm: AlarmRow,
+    limit: float,
+    tipped: float,
+    started_at: float,
+    ended_at: float,
+) -> int:
+    """Close the open session, if it has events; TOLD if it tipped an alarm, now in `alarm`.
+
+    `tipped` is the ring's log ratio where it exceeded its threshold, else NEVER. `work`
+    is left as the closed session found it, but unrounded.
 
     Evidence grows by about an event each event even where nothing moves, so a shopper
     of a single category crosses any threshold in the end. There is nothing to tell
     then: the detector starts over in silence.
     """
     if row.events == 0:
-        return False
+        return STEADY
+    unfold(row, work)
     gained, moved, restarted = 0.0, 0.0, 0.0
-    if row.sessions >= FIRST_SESSIONS:
-        lead(row)
-        unit = share_of_weight(row)
-        gained, moved, restarted = gain(row, unit), move(row, unit), restart(row, unit)
+    if work.sessions >= FIRST_SESSIONS:
+        lead(work)
+        unit = share_of_weight(work)
+        gained, moved, restarted = gain(work, unit), move(work, unit), restart(work, unit)
     evidence = gained + moved + restarted
-    date(row, evidence, limit, started_at)
-    breadth, new = math.sqrt(math.sqrt(distinct(row))), new_share(row)
-    settle_all(row, breadth)
-    remember(row, breadth)
-    told = False
-    if evidence > limit:
-        pattern = pattern_of(gained, moved, restarted)
-        told = describe(row, alarm, pattern, evidence, started_at, ended_at)
-        start_over(row)
+    date(work, evidence, limit, started_at)
+    breadth, new = math.sqrt(math.sqrt(distinct(work))), new_share(work)
+    settle_all(work, breadth)
+    remember(work, breadth)
+    brought = STEADY
+    if evidence > limit or tipped > NEVER:
+        alarm.started_at, alarm.ended_at = started_at, ended_at
+        alarm.pattern = pattern_of(gained, moved, restarted)
+        alarm.source, alarm.evidence = SESSIONS, evidence
+        if tipped > NEVER:
+            alarm.pattern, alarm.source, alarm.evidence = RESTART, RING, tipped
+        brought = TOLD if compare(work, alarm) else STARTED_OVER
+        start_over(work)
     else:
-        absorb(row, breadth, new)
+        absorb(work, breadth, new)
+    fold(work, row)
     reopen(row)
-    return told
+    return brought

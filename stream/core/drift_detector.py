@@ -4,10 +4,13 @@ import math
 from typing import NamedTuple, Self
 
 import msgspec
+import numpy as np
 from river import base
 
-from stream.core import drift, rows
-from stream.core.drift import AlarmRow, DriftRow
+from stream.core import codes, drift, drift_ring, rows
+from stream.core.codes import CodeRow
+from stream.core.drift import NEVER, STEADY, TOLD, AlarmRow, DriftRow, Limits, WorkRow
+from stream.core.drift_ring import RingRow
 
 
 class ShareChange(NamedTuple):
@@ -19,9 +22,10 @@ class ShareChange(NamedTuple):
 
 
 class Shift(NamedTuple):
-    """What moved: a session made the evidence exceed the threshold.
+    """What moved: a session, or the last 50 events, made the evidence exceed the threshold.
 
-    `strength` is the total variation distance between the shares before and after.
+    `source` is `sessions` or `ring`: which of both, and what `evidence` and `threshold`
+    are of. `strength` is the total variation distance between the shares before and after.
     `began_at` is the start of the first session whose evidence was not quiet.
     `changes` are the shares that changed, the largest change first.
     """
@@ -37,12 +41,13 @@ class Shift(NamedTuple):
     session_ended_at: float
     session_events: int
     changes: tuple[ShareChange, ...]
+    source: str
 
 
 class _Stored(msgspec.Struct, array_like=True):
     """A detector as bytes."""
 
-    parameters: tuple[float, int, float]
+    parameters: tuple[float, int, float, float | None, dict[str, float] | None, float | None]
     categories: list[str]
     session: str | None
     started_at: float
@@ -50,6 +55,7 @@ class _Stored(msgspec.Struct, array_like=True):
     seen: int
     shift: Shift | None
     row: bytes
+    ring: bytes
 
 
 # What River's classes are is unknown to mypy: it is told not to follow them.
@@ -70,6 +76,15 @@ class ShiftDetector(base.DriftDetector):  # type: ignore[misc]
         Categories followed at once, 2 to 512. Fewer than 24 find clearly less.
     session_gap
         Seconds without an event that end a session.
+    threshold
+        What the evidence over sessions must exceed, where a calibration found it; by
+        default 2 / α, where α is the budget an event.
+    popularity
+        Each category's share of the shop's events; others count as its rarest. With
+        `ring_threshold` it turns the ring on: large moves are found inside a session.
+    ring_threshold
+        What the ring's log ratio must exceed. It must be calibrated: no value suits
+        all shops.
 
     Examples
     --------
@@ -89,6 +104,9 @@ class ShiftDetector(base.DriftDetector):  # type: ignore[misc]
         false_alarms_per_10k_events: float = 1.0,
         slots: int = 32,
         session_gap: float = 1800.0,
+        threshold: float | None = None,
+        popularity: dict[str, float] | None = None,
+        ring_threshold: float | None = None,
     ) -> None:
         super().__init__()
         if not 0.0 < false_alarms_per_10k_events <= 1000.0:
@@ -100,12 +118,26 @@ class ShiftDetector(base.DriftDetector):  # type: ignore[misc]
             raise ValueError(f"slots must be from 2 to 512, got {slots}")
         if not session_gap > 0.0:
             raise ValueError(f"session_gap must be positive, got {session_gap}")
+        if threshold is not None and not threshold > 0.0:
+            raise ValueError(f"threshold must be positive, got {threshold}")
+        if (popularity is None) != (ring_threshold is None):
+            raise ValueError("popularity and ring_threshold go together: give both or none")
+        if popularity is not None and not min(popularity.values(), default=0.0) > 0.0:
+            raise ValueError("popularity must hold positive shares, and at least one")
         self.false_alarms_per_10k_events = false_alarms_per_10k_events
         self.slots = slots
         self.session_gap = session_gap
+        self.threshold = threshold
+        self.popularity = popularity
+        self.ring_threshold = ring_threshold
+        self._rarest = min(popularity.values()) if popularity else 0.0
         self._categories: list[str] = []
         self._numbers: dict[str, int] = {}
-        self._row = rows.zeros(1, drift.layout(slots), DriftRow)
+        ringed = ring_threshold is not None
+        self._codes = rows.zeros(16, codes.LAYOUT, CodeRow)
+        self._row = rows.zeros(1, drift.layout(slots, wide=True), DriftRow)
+        self._ring = rows.zeros(1, drift_ring.layout(ringed, wide=True), RingRow)
+        self._work = rows.zeros(1, drift.work_layout(slots), WorkRow)
         self._room = rows.zeros(1, drift.alarm_layout(slots), AlarmRow)
         self._session: str | None = None
         self._started_at = 0.0
@@ -114,9 +146,12 @@ class ShiftDetector(base.DriftDetector):  # type: ignore[misc]
         self._shift: Shift | None = None
 
     @property
-    def threshold(self) -> float:
-        """h = 2 / α, where α is the budget of false alarms an event."""
-        return drift.threshold(self.false_alarms_per_10k_events)
+    def limits(self) -> Limits:
+        """What evidence must exceed: as given, or 2 / α for the budget α, and no ring."""
+        threshold, ring_threshold = self.threshold, self.ring_threshold
+        if threshold is None:
+            threshold = drift.threshold(self.false_alarms_per_10k_events)
+        return Limits(threshold, math.inf if ring_threshold is None else ring_threshold)
 
     @property
     def alarm(self) -> Shift | None:
@@ -137,22 +172,37 @@ class ShiftDetector(base.DriftDetector):  # type: ignore[misc]
         self._enter(float(self._seen if at is None else at), session)
         drift.count(self._row[0], number)
         self._seen += 1
+        if self.ring_threshold is not None:
+            evidence = drift_ring.listen(self._ring[0], self._codes, number)
+            if evidence > self.ring_threshold:
+                self._close(evidence)
 
     def end_session(self) -> None:
         """Close the open session now; `drift_detected` tells whether it tipped an alarm."""
-        row, room, threshold = self._row[0], self._room[0], self.threshold
-        told = drift.close(row, room, threshold, self._started_at, self._last_at)
-        self._tell(self._shift_of(room) if told else None)
+        self._tell(None)
+        self._close(NEVER)
+
+    def _close(self, tipped: float) -> None:
+        """Close the open session; an alarm before it of the same update stays told."""
+        brought = drift.close(
+            self._row[0], self._work[0], self._room[0], self.limits.threshold, tipped,
+            self._started_at, self._last_at,
+        )  # fmt: skip
+        if brought != STEADY:
+            drift_ring.start_over(self._ring[0])
+        if brought == TOLD:
+            self._tell(self._shift_of(self._room[0]))
 
     def snapshot(self) -> bytes:
         """All of it, parameters included."""
         parameters = (
-            float(self.false_alarms_per_10k_events), int(self.slots), float(self.session_gap)
+            float(self.false_alarms_per_10k_events), int(self.slots), float(self.session_gap),
+            self.threshold, self.popularity, self.ring_threshold,
         )  # fmt: skip
         return msgspec.msgpack.encode(
             _Stored(
                 parameters, self._categories, self._session, self._started_at, self._last_at,
-                self._seen, self._shift, rows.pack(self._row),
+                self._seen, self._shift, rows.pack(self._row), rows.pack(self._ring),
             )
         )  # fmt: skip
 
@@ -161,12 +211,13 @@ class ShiftDetector(base.DriftDetector):  # type: ignore[misc]
         """The detector that `snapshot` shows."""
         stored = msgspec.msgpack.decode(snapshot, type=_Stored)
         detector = cls(*stored.parameters)
-        detector._categories = stored.categories
-        detector._numbers = {name: number for number, name in enumerate(stored.categories)}
+        for category in stored.categories:
+            detector._number(category)
         detector._session = stored.session
         detector._started_at, detector._last_at = stored.started_at, stored.last_at
         detector._seen = stored.seen
-        detector._row = rows.unpack(stored.row, drift.layout(detector.slots), DriftRow)
+        detector._row = rows.unpack(stored.row, detector._row.dtype, DriftRow)
+        detector._ring = rows.unpack(stored.ring, detector._ring.dtype, RingRow)
         detector._tell(stored.shift)
         return detector
 
@@ -174,6 +225,10 @@ class ShiftDetector(base.DriftDetector):  # type: ignore[misc]
         number = self._numbers.setdefault(category, len(self._categories))
         if number == len(self._categories):
             self._categories.append(category)
+            if number == len(self._codes):
+                self._codes = rows.grown(self._codes, number + 1)
+            popularity = (self.popularity or {}).get(category, self._rarest)
+            self._codes[number].popularity = np.float32(popularity)
         return number
 
     def _ends_before(self, at: float | None, session: str | None) -> bool:
@@ -201,12 +256,13 @@ class ShiftDetector(base.DriftDetector):  # type: ignore[misc]
             drift.PATTERNS[alarm.pattern],
             float(alarm.strength),
             float(alarm.evidence),
-            self.threshold,
+            self.limits.ring_threshold if alarm.source else self.limits.threshold,
             float(alarm.began_at),
             float(alarm.started_at),
             float(alarm.ended_at),
             int(alarm.session_events),
             self._changes(alarm),
+            drift.SOURCES[alarm.source],
         )
 
     def _changes(self, alarm: AlarmRow) -> tuple[ShareChange, ...]:

@@ -1,74 +1,99 @@
-"""What the detector knows of one shopper, and the session that is open."""
+"""What the detector keeps of one shopper, and the session that is open."""
+
+from typing import Any
 
 import numpy as np
 
 from stream.core.compiled import kernel
-from stream.core.rows import Float32s, Int32s, Layout, UInt8s
+from stream.core.rows import Layout, UInt8s, UInt16s, UInt32s
 
 MOST_EVENTS = 64
 NEWCOMERS = 12
+# One less than the largest stored id: 0 is free, and a category is stored as code + 1.
+MOST_NARROW, MOST_WIDE = (1 << 16) - 2, (1 << 31) - 1
 
 
 class DriftRow:
-    """What the detector knows of one shopper. All zeros is a shopper without events.
+    """What the detector keeps of one shopper. All zeros is a shopper without events.
 
     The first `used` slots count, and the first `newcomers_used` newcomers: categories
-    of the open session without a slot. `counts` are events of the open session, at most
-    64. `top` is 1 + the leading slot, 0 for none. Totals of arrays also hold what
+    of the open session without a slot. Both are stored as code + 1. `counts` are events
+    of the open session, at most 64. `top` is 1 + the leading slot, 0 for none. Weights
+    are fixed-point numbers, `gain_slow`, `gain_fast` and `move` the upper halves of
+    float32s: `drift_work` says how they are read. Totals of arrays also hold what
     evicted slots weighed.
     """
 
-    categories: Int32s
-    reference: Float32s
-    short: Float32s
-    gain_slow: Float32s
-    gain_fast: Float32s
-    move: Float32s
-    window: Float32s
-    before: Float32s
-    reference_total: float
-    short_total: float
-    novelty: float
-    restart: float
-    window_total: float
-    before_total: float
+    categories: UInt16s | UInt32s
+    reference: UInt16s
+    short: UInt16s
+    gain_slow: UInt16s
+    gain_fast: UInt16s
+    move: UInt16s
+    window: UInt16s
+    before: UInt16s
+    reference_total: np.float32
+    short_total: np.float32
+    novelty: np.float32
+    restart: np.float32
+    window_total: np.float32
+    before_total: np.float32
     began_at: float
     sessions: int
     used: int
     top: int
+    newcomers: UInt16s | UInt32s
+    counts: UInt8s
+    newcomer_counts: UInt8s
     events: int
     newcomers_used: int
     rising: int
-    newcomers: Int32s
-    counts: UInt8s
-    newcomer_counts: UInt8s
 
 
-def layout(slots: int) -> Layout:
-    """A row that follows `slots` categories."""
+def layout(slots: int, wide: bool = False) -> Layout:
+    """A row that follows `slots` categories, `wide` those with codes of 65,534 and more too.
+
+    >>> layout(32).itemsize, layout(24).itemsize
+    (624, 488)
+    """
+    code = "u4" if wide else "u2"
     weights = ("reference", "short", "gain_slow", "gain_fast", "move", "window", "before")
     totals = ("reference_total", "short_total", "novelty", "restart", "window_total",
-              "before_total", "began_at")  # fmt: skip
-    numbers = ("sessions", "used", "top", "events", "newcomers_used", "rising")
+              "before_total")  # fmt: skip
     return np.dtype(
         [
-            ("categories", "i4", slots),
-            *((name, "f4", slots) for name in weights),
-            *((name, "f8") for name in totals),
-            *((name, "i4") for name in numbers),
-            ("newcomers", "i4", NEWCOMERS),
+            ("categories", code, slots),
+            *((name, "u2", slots) for name in weights),
+            *((name, "f4") for name in totals),
+            ("began_at", "f8"),
+            ("sessions", "i4"),
+            ("used", "i2"),
+            ("top", "i2"),
+            ("newcomers", code, NEWCOMERS),
             ("counts", "u1", slots),
             ("newcomer_counts", "u1", NEWCOMERS),
+            *((name, "i1") for name in ("events", "newcomers_used", "rising")),
         ],
         align=True,
     )
+
+
+def followed(wide: bool) -> int:
+    """Categories with a code below this have a place in rows."""
+    return MOST_WIDE if wide else MOST_NARROW
+
+
+@kernel
+def signed(number: np.unsignedinteger[Any]) -> int:
+    """What an unsigned field holds. `int` would keep it unsigned, and differences wrap."""
+    return int(np.int64(number))
 
 
 @kernel
 def slot_of(row: DriftRow, category: int) -> int:
     """The slot of `category`, -1 if it has none."""
     for slot in range(row.used):
-        if row.categories[slot] == category:
+        if row.categories[slot] == category + 1:
             return slot
     return -1
 
@@ -77,7 +102,7 @@ def slot_of(row: DriftRow, category: int) -> int:
 def newcomer_of(row: DriftRow, category: int) -> int:
     """The place of `category` among the newcomers, -1 if it is not there."""
     for place in range(row.newcomers_used):
-        if row.newcomers[place] == category:
+        if row.newcomers[place] == category + 1:
             return place
     return -1
 
@@ -103,34 +128,9 @@ def count(row: DriftRow, category: int) -> None:
     place = newcomer_of(row, category)
     if place < 0:
         place = int(row.newcomers_used)
-        row.newcomers[place] = category
+        row.newcomers[place] = category + 1
         row.newcomers_used += 1
     row.newcomer_counts[place] += 1
-
-
-@kernel
-def session_share(row: DriftRow, slot: int) -> float:
-    """w_b, the share of the slot's category in the open session."""
-    return int(row.counts[slot]) / int(row.events)
-
-
-@kernel
-def new_share(row: DriftRow) -> float:
-    """w_new, the share of categories without a slot in the open session."""
-    events = 0
-    for place in range(row.newcomers_used):
-        events += int(row.newcomer_counts[place])
-    return events / int(row.events)
-
-
-@kernel
-def distinct(row: DriftRow) -> float:
-    """d, how many categories the open session has."""
-    categories = float(row.newcomers_used)
-    for slot in range(row.used):
-        if row.counts[slot] > 0:
-            categories += 1.0
-    return categories
 
 
 @kernel

@@ -4,12 +4,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.core import drift, interest, recents, sessions, shoppers
+from stream.core import (
+    codes,
+    drift,
+    drift_alert,
+    drift_ring,
+    flows,
+    foresight,
+    horizon_counts,
+    interest,
+    migration_slots,
+    recents,
+    sessions,
+    shoppers,
+)
+from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
 from stream.core.delta import ListRow, due, list_layout, material, send
-from stream.core.drift import AlarmRow
+from stream.core.drift import NEVER, STEADY, TOLD, AlarmRow, WorkRow
+from stream.core.drift_alert import LastAlertRow
+from stream.core.foresight import Foresight, Shopper
+from stream.core.horizon_features import Desk
 from stream.core.ids import NONE
-from stream.core.interest import InterestRow
 from stream.core.ranking import RankingWeights, rank
 from stream.core.rows import Layout, Rows, zeros
 from stream.core.sessions import DEADLINE, ClockRow, Deadline
@@ -21,15 +37,24 @@ from stream.settings import Settings
 
 # Some 4 ms: other work of the process waits no longer than this.
 SLICE = 4096
+CODES = 64
+"""Room for so many categories at first."""
 PLACES = 1024
 """A touch's position is its record's offset times this, plus its place in the record."""
-STAY, RETURN, ENTER = 0, 1, 2
-DONE, ROW, ROOM = 0, 1, 2
-"""Why the loop came back: at the end, for a row that is not in memory, or for room."""
+OWN_ALARMS = 2
+"""Alarms that one event can raise of its own shopper: one before it, one by the ring."""
+DONE, ROW, ROOM, TURN = 0, 1, 2, 3
+"""Why the loop came back: at the end, for a row that is not in memory, for room, or because
+the partition's clock passed the end of a horizon's period."""
 
 
 class Event:
-    """A touch, with the shopper's slot and the partition's number of the category (or -1)."""
+    """A touch, with the shopper's slot and the partition's number of the category (or -1).
+
+    The loop answers in `left`, the code of the category that the shopper just left for this
+    one, -1 where none was or where this move counts already, in `repeated`, and in `late`,
+    which says that flows and demand of its time are closed.
+    """
 
     occurred_at: float
     weight: float
@@ -40,8 +65,11 @@ class Event:
     number: int
     slot: int
     category: int
+    left: int
     action: int
     last: int
+    repeated: int
+    late: int
 
 
 EVENT: Layout = np.dtype(
@@ -55,8 +83,11 @@ EVENT: Layout = np.dtype(
         ("number", "i8"),
         ("slot", "i4"),
         ("category", "i4"),
+        ("left", "i4"),
         ("action", "i1"),
         ("last", "u1"),
+        ("repeated", "u1"),
+        ("late", "u1"),
     ],
     align=True,
 )
@@ -90,13 +121,33 @@ PROGRESS: Layout = np.dtype(
 
 
 class Tipped:
-    """Which shopper's session raised an alarm, and after which event of the batch."""
+    """Whose alert it is, after which event of the batch, and what its id is made of.
 
+    `revision` is 1 where an earlier alert is told again with what gained since; the rest
+    is as `LastAlertRow` has it, `strength` that of the first telling.
+    """
+
+    strength: float
+    offset: int
+    returns_offset: int
     slot: int
     event: int
+    revision: int
+    number: int
+    delta: int
+    returns_number: int
 
 
-TIPPED: Layout = np.dtype([("slot", "i4"), ("event", "i4")], align=True)
+TIPPED: Layout = np.dtype(
+    [
+        ("strength", "f8"),
+        ("offset", "i8"),
+        ("returns_offset", "i8"),
+        *((name, "i4") for name in ("slot", "event", "revision")),
+        *((name, "i4") for name in ("number", "delta", "returns_number")),
+    ],
+    align=True,
+)
 
 
 class Rules(NamedTuple):
@@ -105,26 +156,39 @@ class Rules(NamedTuple):
     session_gap: float
     session_switch: float
     threshold: float
+    ring_threshold: float
+    followed: int
+    cooldown: float
+    return_window: float
+    amend_after: int
     short_half_life: float
     long_half_life: float
     transition_half_life: float
     delta_interval: float
     full_list_every: int
+    flow_window: float
     muted: bool
     weights: RankingWeights
 
 
 def rules(settings: Settings) -> Rules:
     """What the settings mean to the loop; lists are on."""
+    limits = drift.limits(settings)
     return Rules(
         session_gap=settings.session_gap,
         session_switch=settings.session_switch,
-        threshold=drift.threshold(settings.false_alarms_per_10k_events),
+        threshold=limits.threshold,
+        ring_threshold=limits.ring_threshold,
+        followed=drift.followed(settings.wide_categories),
+        cooldown=settings.cooldown,
+        return_window=settings.return_window,
+        amend_after=settings.amend_after,
         short_half_life=settings.short_half_life,
         long_half_life=settings.long_half_life,
         transition_half_life=settings.transition_half_life,
         delta_interval=settings.delta_interval,
         full_list_every=settings.full_list_every,
+        flow_window=float(settings.flow_window),
         muted=False,
         weights=RankingWeights(),
     )
@@ -137,12 +201,14 @@ class State(NamedTuple):
     queue: Rows[Deadline]
     slots: Rows[SlotRow]
     shoppers: Rows[ShopperRow]
+    codes: Rows[CodeRow]
 
 
 class Results(NamedTuple):
-    """Where the loop leaves what came out, until it is taken."""
+    """Where the loop leaves what came out, until it is taken; `work` is room to work."""
 
     progress: Rows[Progress]
+    work: Rows[WorkRow]
     alarms: Rows[AlarmRow]
     tipped: Rows[Tipped]
     updates: Rows[UpdateRow]
@@ -156,6 +222,7 @@ def state(settings: Settings, hot_users: int) -> State:
         queue=zeros(2 * SLICE, DEADLINE, Deadline),
         slots=zeros(hot_users, SLOT, SlotRow),
         shoppers=zeros(hot_users, shoppers.layout(settings), ShopperRow),
+        codes=zeros(CODES, codes.LAYOUT, CodeRow),
     )
 
 
@@ -164,6 +231,7 @@ def results(settings: Settings) -> Results:
     room = 512
     return Results(
         progress=zeros(1, PROGRESS, Progress),
+        work=zeros(1, drift.work_layout(settings.detector_slots), WorkRow),
         alarms=zeros(room, drift.alarm_layout(settings.detector_slots), AlarmRow),
         tipped=zeros(room, TIPPED, Tipped),
         updates=zeros(SLICE, UPDATE, UpdateRow),
@@ -171,29 +239,49 @@ def results(settings: Settings) -> Results:
     )
 
 
+@kernel
+def tell(out: Results, alert: LastAlertRow, slot: int, place: int, revision: int) -> None:
+    """Leave the alarm that was just written to be told, under the id of this alert."""
+    row = out.tipped[out.progress[0].alarms]
+    row.slot, row.event, row.revision = slot, place, revision
+    row.offset, row.number, row.delta = alert.offset, alert.number, alert.delta
+    row.returns_offset, row.returns_number = alert.returns_offset, alert.returns_number
+    row.strength = alert.strength
+    out.progress[0].alarms += 1
+
+
 @outlined
-def close(state: State, out: Results, slot: int, event: int, rules: Rules) -> bool:
-    """End a shopper's open session; whether the detector raised an alarm."""
+def close(
+    state: State, out: Results, slot: int, event: Event, place: int, tipped: float, rules: Rules
+) -> bool:
+    """End a shopper's open session at `event`; whether that told of a move.
+
+    `tipped` is the ring's log ratio if it ended the session, else NEVER. An earlier
+    alert may be told again instead; at most one alarm is left to take.
+    """
     shopper, progress = state.shoppers[slot], out.progress[0]
-    session = shopper.strict.session
+    strict, session, alarm = shopper.strict, shopper.strict.session, out.alarms[progress.alarms]
     session.open = 0
     state.slots[slot].dirty = 1
-    alarmed = drift.close(
-        shopper.strict.drift,
-        out.alarms[progress.alarms],
-        rules.threshold,
-        session.started_at,
-        session.last_at,
+    alert, work, events = strict.alert, out.work[0], strict.drift.events
+    brought = drift.close(
+        strict.drift, work, alarm, rules.threshold, tipped, session.started_at, session.last_at
     )
-    if alarmed:
-        out.tipped[progress.alarms].slot = slot
-        out.tipped[progress.alarms].event = event
-        progress.alarms += 1
+    if brought != STEADY:
+        drift_ring.start_over(strict.ring)
+    if brought == TOLD and not drift_alert.too_soon(alert, alarm, rules.cooldown):
+        offset = event.position // PLACES
+        drift_alert.note(alert, alarm, offset, rules.return_window, rules.amend_after > 0)
+        tell(out, alert, slot, place, 0)
         if rules.muted:
             shopper.served.stale = 1
         else:
             shopper.served.moved = 1
-    return bool(alarmed)
+        return True
+    ripe = drift_alert.ripe(alert, events, rules.amend_after)
+    if ripe and drift_alert.look_again(alert, work, alarm):
+        tell(out, alert, slot, place, 1)
+    return False
 
 
 @outlined
@@ -218,18 +306,20 @@ def offer(
 
 
 @outlined
-def expire(state: State, out: Results, shop: ShopView, own: int, event: int, rules: Rules) -> int:
+def expire(
+    state: State, out: Results, shop: ShopView, event: Event, place: int, rules: Rules
+) -> int:
     """End the sessions that the partition's clock has passed; why it stopped before the last.
 
-    Who moved gets a list at once, but for the shopper in slot `own`, whose record it is.
+    Who moved gets a list at once, but for the shopper whose record it is.
     """
     clock, progress = sessions.now(state.clock[0]), out.progress[0]
     while progress.queued > 0 and state.queue[0].at < clock:
         key, slot = state.queue[0].key, int(state.queue[0].slot)
         if slot < 0 or state.slots[slot].key != key:
             return ROW
-        # One of each is left for the event itself.
-        if progress.alarms + 1 >= len(out.alarms) or progress.lists + 1 >= len(out.lists):
+        # What the event itself may need is left.
+        if progress.alarms + OWN_ALARMS >= len(out.alarms) or progress.lists + 1 >= len(out.lists):
             return ROOM
         sessions.pop(state.queue, progress.queued)
         progress.queued -= 1
@@ -244,10 +334,27 @@ def expire(state: State, out: Results, shop: ShopView, own: int, event: int, rul
         session.queued = 0
         # A log in another order than time's would lose its sessions to the clock.
         if session.open and not session.late:
-            moved = close(state, out, slot, event, rules)
-            if moved and slot != own and not rules.muted:
-                offer(state, out, shop, slot, event, session.last_at, rules)
+            moved = close(state, out, slot, event, place, NEVER, rules)
+            if moved and slot != event.slot and not rules.muted:
+                offer(state, out, shop, slot, place, session.last_at, rules)
     return DONE
+
+
+@kernel
+def follows(event: Event, rules: Rules) -> bool:
+    """Whether the detector's rows have a place for the event's category."""
+    return bool(0 <= event.category < rules.followed)
+
+
+@kernel
+def detect(state: State, out: Results, event: Event, place: int, rules: Rules) -> None:
+    """Count the event for the detector; a large move ends the session here and now."""
+    strict = state.shoppers[event.slot].strict
+    drift.count(strict.drift, event.category)
+    if rules.ring_threshold < np.inf:
+        tipped = drift_ring.listen(strict.ring, state.codes, event.category)
+        if tipped > rules.ring_threshold:
+            close(state, out, event.slot, event, place, tipped, rules)
 
 
 @kernel
@@ -258,9 +365,9 @@ def attend(state: State, out: Results, event: Event, place: int, rules: Rules) -
     if session.open and not sessions.continues(
         session, event.session, at, rules.session_gap, rules.session_switch
     ):
-        close(state, out, event.slot, place, rules)
-    if session.open and event.category >= 0 and drift.full(strict.drift, event.category):
-        close(state, out, event.slot, place, rules)
+        close(state, out, event.slot, event, place, NEVER, rules)
+    if session.open and follows(event, rules) and drift.full(strict.drift, event.category):
+        close(state, out, event.slot, event, place, NEVER, rules)
     if session.open:
         sessions.extend(session, event.session, at)
     else:
@@ -271,14 +378,6 @@ def attend(state: State, out: Results, event: Event, place: int, rules: Rules) -
         sessions.push(state.queue, progress.queued, end, state.slots[event.slot].key, event.slot)
         progress.queued += 1
         session.queued = 1
-
-
-@kernel
-def step(row: InterestRow, current: int, event: Event) -> int:
-    """What the event does: stay in the category, return to an earlier one, or enter one."""
-    if current == event.category_id:
-        return STAY
-    return RETURN if interest.knows(row, event.category) else ENTER
 
 
 @kernel
@@ -296,28 +395,64 @@ def report(state: State, update: UpdateRow, event: Event) -> None:
         update.recent_categories[place] = NONE
         if place < strict.recents.used:
             update.recent_items[place] = strict.recents.items[place]
-        if place < strict.categories.used:
-            update.recent_categories[place] = strict.categories.ids[place]
+        if place < strict.migration.used:
+            code = strict.migration.codes[place]
+            update.recent_categories[place] = state.codes[code].id
     update.step = -1
     if event.category >= 0:
-        update.step = step(strict.interest, update.recent_categories[0], event)
+        update.step = migration_slots.step_of(strict.migration, event.category)
 
 
 @kernel
-def learn(state: State, out: Results, event: Event, place: int, rules: Rules) -> None:
+def move(state: State, event: Event, rules: Rules) -> None:
+    """Put the event's category in front of the shopper's; say which it took the place of."""
+    strict = state.shoppers[event.slot].strict
+    before = int(strict.migration.codes[0]) if strict.migration.used else -1
+    migration_slots.push(strict.migration, event.category, event.occurred_at)
+    window = flows.window_of(event.occurred_at, rules.flow_window)
+    moved = before >= 0 and before != event.category and not event.late
+    if moved and flows.note(strict.flows, window, before, event.category):
+        event.left = before
+
+
+@kernel
+def look_ahead(state: State, own: Foresight, desk: Desk, event: Event, rules: Rules) -> None:
+    """Foresee at the first event of a period what will enter; then let the event count."""
+    strict, at = state.shoppers[event.slot].strict, event.occurred_at
+    for horizon in range(len(own.opens)):
+        row, open = strict.horizons[horizon], own.opens[horizon]
+        if not rules.muted and foresight.begins(row, open):
+            key = state.slots[event.slot].key
+            shopper = Shopper(key, event.slot, event.position, at)
+            foresight.foresee(desk, own, horizon, row, shopper)
+        horizon_counts.count(row, state.codes, event.category, at, open)
+
+
+@kernel
+def learn(
+    state: State,
+    out: Results,
+    own: Foresight,
+    desk: Desk,
+    event: Event,
+    place: int,
+    rules: Rules,
+) -> None:
     """One event, all models of the shopper. What it follows is written down before it counts."""
     attend(state, out, event, place, rules)
     strict, progress, at = state.shoppers[event.slot].strict, out.progress[0], event.occurred_at
     if event.item_id != NONE or event.category >= 0:
         report(state, out.updates[progress.updates], event)
         progress.updates += 1
+    if follows(event, rules):
+        detect(state, out, event, place, rules)
     if event.category >= 0:
-        drift.count(strict.drift, event.category)
         interest.learn(
             strict.interest, event.category, event.weight, at, rules.short_half_life,
             rules.long_half_life,
         )  # fmt: skip
-        shoppers.push(strict.categories, event.category_id)
+        look_ahead(state, own, desk, event, rules)
+        move(state, event, rules)
     if event.item_id != NONE:
         recents.push(strict.recents, event.item_id, event.action)
 
@@ -348,6 +483,8 @@ def run(
     state: State,
     out: Results,
     shop: ShopView,
+    own: Foresight,
+    desk: Desk,
     events: Rows[Event],
     first: int,
     last: int,
@@ -361,9 +498,9 @@ def run(
     progress.need = DONE
     for place in range(first, last):
         event = events[place]
-        # Beside the sessions that time ends, one event ends at most one, and makes one list.
+        # Beside the sessions that time ends, one event ends at most two, and makes one list.
         if (
-            progress.alarms == len(out.alarms)
+            progress.alarms + OWN_ALARMS > len(out.alarms)
             or progress.updates == len(out.updates)
             or progress.lists == len(out.lists)
             or progress.queued == len(state.queue)
@@ -371,15 +508,21 @@ def run(
             progress.need = ROOM
             return place
         sessions.observe(state.clock[0], state.slots[event.slot].key, event.occurred_at)
-        progress.need = expire(state, out, shop, event.slot, place, rules)
+        if foresight.turned(own.opens, sessions.now(state.clock[0])):
+            progress.need = TURN
+            return place
+        progress.need = expire(state, out, shop, event, place, rules)
         if progress.need != DONE:
             return place
         state.slots[event.slot].dirty = 1
+        oldest = sessions.now(state.clock[0]) - flows.KEPT_WINDOWS * rules.flow_window
+        event.late = 1 if event.occurred_at < oldest else 0
         learned = False
         if shoppers.repeated(state.shoppers[event.slot].strict.seen, event.number):
             progress.repeats += 1
+            event.repeated = 1
         elif event.weight > 0.0:
-            learn(state, out, event, place, rules)
+            learn(state, out, own, desk, event, place, rules)
             learned = True
         serve(state, out, shop, event, place, learned, rules)
     return last

@@ -14,10 +14,11 @@ from stream.settings import Settings
 
 MILLISECONDS_FROM = 1e11
 MOST_ITEMS = 1000
-VIEW, KEEP, BUY = 0, 1, 2
+VIEW, KEEP, BUY, RETURNED = 0, 1, 2, 3
+MOST_QUANTITY = 1e9
 # An escaped NUL, but not the six characters after an escaped backslash.
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-ACTIONS = {"add_to_cart": KEEP, "add_to_wishlist": KEEP, "purchase": BUY}
+ACTIONS = {"add_to_cart": KEEP, "add_to_wishlist": KEEP, "purchase": BUY, "refund": RETURNED}
 
 
 class Touch(NamedTuple):
@@ -33,6 +34,8 @@ class Touch(NamedTuple):
     """64-bit id of the session, 0 if none is given."""
     event: int
     """64-bit id of the event_id, 0 if none is given."""
+    quantity: float = 1.0
+    """How many were bought, or whatever was done to them."""
 
 
 class Ignored(NamedTuple):
@@ -81,9 +84,10 @@ class Decoder:
         session = identify(event.session_id) if event.session_id else NONE
         number = identify(event.event_id) if event.event_id else NONE
         if event.items is None:
+            quantity = _quantity(event.quantity)
             return [
                 Touch(event.user_id, at, event.item_id, self._cut(event.category), *known,
-                      session, number)
+                      session, number, quantity)
             ]  # fmt: skip
         return self._basket(event, event.items, at, known, session, number)
 
@@ -132,9 +136,18 @@ class Decoder:
         numbers = [number and identify(f"{number}:{place}") for place in range(len(items))]
         return [
             Touch(event.user_id, at, item.item_id, self._cut(item.category or event.category),
-                  *known, session, own)
+                  *known, session, own, _quantity(item.quantity))
             for item, own in zip(items, numbers, strict=True)
         ]  # fmt: skip
+
+
+def _quantity(given: float | None) -> float:
+    """What was given, or 1; negative ones would take from what others bought."""
+    if given is None:
+        return 1.0
+    if not 0 <= given <= MOST_QUANTITY:
+        raise BadRecord(f"quantity {given} is not from 0 to {MOST_QUANTITY:.0f}")
+    return float(given)
 
 
 def _rfc3339(text: str) -> float:

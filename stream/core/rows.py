@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 UInt8s = NDArray[np.uint8]
+UInt16s = NDArray[np.uint16]
+UInt32s = NDArray[np.uint32]
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 Layout = np.dtype[np.void]

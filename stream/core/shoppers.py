@@ -2,26 +2,32 @@
 
 import numpy as np
 
-from stream.core import drift, interest, recents, sessions
+from stream.core import (
+    drift,
+    drift_alert,
+    drift_ring,
+    flows,
+    horizon_counts,
+    interest,
+    migration_slots,
+    recents,
+    sessions,
+)
 from stream.core.compiled import kernel
 from stream.core.delta import ServedRow
 from stream.core.delta import layout as served_layout
 from stream.core.drift import DriftRow
+from stream.core.drift_alert import LastAlertRow
+from stream.core.drift_ring import RingRow
+from stream.core.flows import FlowRow
+from stream.core.horizon_counts import HorizonRow
 from stream.core.ids import NONE
 from stream.core.interest import InterestRow
+from stream.core.migration_slots import MigrationRow
 from stream.core.recents import RecentsRow
-from stream.core.rows import Int64s, Layout
+from stream.core.rows import Int64s, Layout, Rows
 from stream.core.sessions import SessionRow
 from stream.settings import Settings
-
-TRAIL = 5
-
-
-class TrailRow:
-    """The last distinct ids of something, newest first; the first `used` count."""
-
-    ids: Int64s
-    used: int
 
 
 class SeenRow:
@@ -36,9 +42,13 @@ class StrictRow:
 
     session: SessionRow
     drift: DriftRow
+    ring: RingRow
+    alert: LastAlertRow
     interest: InterestRow
     recents: RecentsRow
-    categories: TrailRow
+    migration: MigrationRow
+    flows: FlowRow
+    horizons: Rows[HorizonRow]
     seen: SeenRow
 
 
@@ -51,14 +61,20 @@ class ShopperRow:
 
 def strict_layout(settings: Settings) -> Layout:
     """The bytes that partition hashes are made of."""
+    slots, wide = settings.detector_slots, settings.wide_categories
+    alert = drift_alert.layout(slots, wide, amended=settings.amend_after > 0)
     seen = np.dtype([("ids", "i8", settings.remembered_event_ids), ("next", "i4")], align=True)
     return np.dtype(
         [
             ("session", sessions.LAYOUT),
-            ("drift", drift.layout(settings.detector_slots)),
+            ("drift", drift.layout(slots, wide)),
+            ("ring", drift_ring.layout(drift.ringed(settings), wide)),
+            ("alert", alert),
             ("interest", interest.layout(settings.interest_slots)),
             ("recents", recents.layout(settings.recent_items)),
-            ("categories", np.dtype([("ids", "i8", TRAIL), ("used", "i4")], align=True)),
+            ("migration", migration_slots.layout(settings.prediction_slots)),
+            ("flows", flows.LAYOUT),
+            ("horizons", horizon_counts.layout(wide), (max(1, len(settings.horizons)),)),
             ("seen", seen),
         ],
         align=True,
@@ -84,19 +100,3 @@ def repeated(row: SeenRow, event: int) -> bool:
     row.ids[row.next] = event
     row.next = (row.next + 1) % len(row.ids)
     return False
-
-
-@kernel
-def push(row: TrailRow, id: int) -> None:
-    """Put `id` in front; it stands there once."""
-    place = 0
-    while place < row.used and row.ids[place] != id:
-        place += 1
-    if place == row.used and row.used < len(row.ids):
-        row.used += 1
-    elif place == row.used:
-        place -= 1
-    while place > 0:
-        row.ids[place] = row.ids[place - 1]
-        place -= 1
-    row.ids[0] = id

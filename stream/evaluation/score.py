@@ -44,14 +44,15 @@ def score(moves: Sequence[Move], alerts: Iterable[MigrationAlert], events: int) 
     moves
         At most one a shopper.
     alerts
-        In any order, without repeated ids.
+        In any order; of those with one id, the last revision counts.
     events
         All events of the stream, which the rate of false alarms is told of.
     """
     moved = {move.user_id: move for move in moves}
     first: dict[str, MigrationAlert] = {}
     after = false = 0
-    for alert in sorted(alerts, key=lambda alert: (alert.occurred_at, alert.id)):
+    newest = {alert.id: alert for alert in sorted(alerts, key=lambda alert: alert.revision)}
+    for alert in sorted(newest.values(), key=lambda alert: (alert.occurred_at, alert.id)):
         move = moved.get(alert.user_id)
         if move is None or alert.occurred_at < move.moved_at:
             false += 1

@@ -8,6 +8,7 @@ import msgspec
 from rocksdict import AccessType, Cache, Options, Rdict, WriteBatch
 from rocksdict import BlockBasedOptions as BlockOptions
 
+from stream.calibration import Calibration
 from stream.errors import StreamError
 from stream.storage import codec
 from stream.storage.codec import Header
@@ -59,6 +60,17 @@ class Checkpoint:
                 f"state: the header in {self.path} is damaged or of another version; rebuild it"
             ) from None
 
+    def keep_calibration(self, calibration: Calibration) -> None:
+        """Store what the shop's rows were made with; the header only has its fingerprint."""
+        with _answered(f"write {self.path}"):
+            self._db[codec.CALIBRATION] = msgspec.json.encode(calibration)
+
+    def calibration(self) -> Calibration | None:
+        """What `keep_calibration` stored, None where nothing was."""
+        with _answered(f"read {self.path}"):
+            stored = self._db.get(codec.CALIBRATION)
+        return None if stored is None else msgspec.json.decode(stored, type=Calibration)
+
     def categories(self, count: int) -> list[str]:
         """The names of the first `count` categories, by their numbers."""
         names = self._many([codec.category_key(code) for code in range(count)])
@@ -73,21 +85,48 @@ class Checkpoint:
 
     def all_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """Every shopper's key and value, in the order of the keys."""
+        for key, value in self._between(codec.ROW, codec.AFTER_ROWS):
+            yield codec.ROW + key, value
+
+    def tallies(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every counted cell's key and value."""
+        return self._between(codec.TALLY, codec.AFTER_TALLIES)
+
+    def foresight(self) -> Iterator[tuple[bytes, bytes]]:
+        """Key and value of every part of what was learned of horizons."""
+        return self._between(codec.FORESIGHT, codec.AFTER_FORESIGHT)
+
+    def _between(self, first: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
         with _answered(f"read {self.path}"):
-            for key, value in self._db.items(from_key=codec.ROW):
-                if key >= codec.AFTER_ROWS:
+            for key, value in self._db.items(from_key=first):
+                if key >= after:
                     return
-                yield key, value
+                yield key[len(first) :], value
 
     def write(
-        self, header: Header, rows: Iterable[tuple[int, bytes]], names: Iterable[tuple[int, str]]
+        self,
+        header: Header,
+        rows: Iterable[tuple[int, bytes]],
+        names: Iterable[tuple[int, str]],
+        tallies: Iterable[tuple[bytes, bytes | None]] = (),
+        foresight: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
-        """Store rows, new category names and the header, all or nothing."""
+        """Store rows, new category names, cells, foresight and the header, all or nothing.
+
+        A cell without a value is removed.
+        """
         batch = WriteBatch(raw_mode=True)
         for key, value in rows:
             batch.put(codec.row_key(key), value)
         for code, name in names:
             batch.put(codec.category_key(code), name.encode())
+        for cell, count in tallies:
+            if count is None:
+                batch.delete(codec.TALLY + cell)
+            else:
+                batch.put(codec.TALLY + cell, count)
+        for where, part in foresight:
+            batch.put(codec.FORESIGHT + where, part)
         batch.put(codec.HEADER, codec.encode(header))
         with _answered(f"write {self.path}"):
             self._db.write(batch)

@@ -1,17 +1,24 @@
 """How a partition's state is stored: keys, the header, rows. Versioned, no pickle."""
 
+import math
+
 import msgspec
 import numpy as np
 from msgspec import Struct
 
 from stream.core.rows import Layout, fingerprint
 
-FORMAT = 1
+FORMAT = 2
 HEADER = b"h"
+CALIBRATION = b"a"
 CATEGORY = b"c"
+FORESIGHT = b"f"
+AFTER_FORESIGHT = b"g"
 ROW = b"r"
 # One above the last row key: bytes sort as unsigned.
 AFTER_ROWS = b"s"
+TALLY = b"t"
+AFTER_TALLIES = b"u"
 
 
 class Header(Struct, kw_only=True):
@@ -31,6 +38,8 @@ class Header(Struct, kw_only=True):
     clock: bytes = b""
     queue: bytes = b""
     categories: int = 0
+    told_at: float = -math.inf
+    """The clock when flows and demand were last told."""
     counts: dict[str, int]
 
 

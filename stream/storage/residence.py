@@ -69,6 +69,25 @@ class Residence:
         """Where a shopper is now, or -1."""
         return self._slot_of.get(key, NOBODY)
 
+    def peek(self, keys: Sequence[int]) -> tuple[np.ndarray, list[str]]:
+        """Copies of these shoppers' rows as they are now, and who they are.
+
+        The rows of unknown ones are zeros, their names "". Nobody moves in or out.
+        """
+        rows, names = np.zeros(len(keys), self.codec.layout), [""] * len(keys)
+        away = [place for place, key in enumerate(keys) if key not in self._slot_of]
+        on_disk = [keys[place] for place in away if keys[place] not in self.pending]
+        stored = dict(zip(on_disk, self._checkpoint.rows(on_disk), strict=True))
+        for place, key in enumerate(keys):
+            slot = self._slot_of.get(key)
+            value = self.pending.get(key) or stored.get(key)
+            if slot is not None:
+                rows[place], names[place] = self._rows[slot], self.users[slot]
+            elif value is not None:
+                self.codec.fill(rows, [place], [value])
+                names[place] = self.codec.user(value)
+        return rows, names
+
     def changed(self) -> int:
         """How many rows the next write would store."""
         return int(np.count_nonzero(self._dirty)) + len(self.pending)

@@ -11,18 +11,25 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream.core.engine import PLACES
+from stream.core.shop_counts import Findings
+from stream.core.tallies import Told, key_of
 from stream.core.updates import encode as encode_updates
 from stream.core.updates import packed
+from stream.foretold import Foretold
 from stream.messages import (
     ALERTS,
     DEAD_LETTERS,
     DELTAS,
+    FLOWS,
+    FORECASTS,
     UPDATES,
     DeadLetter,
+    DemandForecast,
     MigrationAlert,
     RecommendationDelta,
 )
 from stream.outcome import Outcome
+from stream.storage.partitioning import partition_of
 
 # A record batch is cut here; a larger single record gets a batch of its own.
 BATCH_BYTES = 900_000
@@ -33,6 +40,8 @@ LARGEST_UPDATES = 2 << 20
 Header = tuple[str, bytes]
 VERSION: Header = ("ce_specversion", b"1.0")
 ALERT_TYPE: Header = ("ce_type", b"interest-drift.migration-alert.v1")
+FLOW_TYPE: Header = ("ce_type", b"interest-drift.category-flow.v1")
+FORECAST_TYPE: Header = ("ce_type", b"interest-drift.demand-forecast.v1")
 DELTA_TYPE: Header = ("ce_type", b"interest-drift.recommendation-delta.v1")
 DEAD_LETTER_TYPE: Header = ("ce_type", b"interest-drift.dead-letter.v1")
 UPDATES_TYPE: Header = ("ce_type", b"interest-drift.shop-updates.v1")
@@ -48,7 +57,8 @@ class Output(NamedTuple):
     topic: str
     partition: int
     key: bytes | None
-    value: bytes
+    value: bytes | None
+    """None tells a compacted topic that the key is no more."""
     headers: list[Header]
 
 
@@ -57,6 +67,8 @@ def outputs(outcome: Outcome, topic: str, partition: int) -> Iterator[Output]:
     source = ("ce_source", f"/interest-drift/{topic}/{partition}".encode())
     for alert in outcome.alerts:
         yield _keyed(ALERTS, partition, alert, ALERT_TYPE, source)
+    for foretold in outcome.foretold:
+        yield _keyed(ALERTS, partition, foretold, ALERT_TYPE, source)
     for delta in outcome.deltas:
         yield _keyed(DELTAS, partition, delta, DELTA_TYPE, source)
     for letter in outcome.dead_letters:
@@ -66,10 +78,42 @@ def outputs(outcome: Outcome, topic: str, partition: int) -> Iterator[Output]:
         yield from _updates(part, outcome.names, topic, partition, source)
 
 
+def flow_outputs(told: Iterable[Told], topic: str, partition: int) -> Iterator[Output]:
+    """A partition's counts of moves and demand, and its clock."""
+    source = ("ce_source", f"/interest-drift/{topic}/{partition}".encode())
+    for message in told:
+        key = key_of(message)
+        id = f"{topic}-{partition}-{message.source_offset}-flow-{key}"
+        headers = _cloud_event(id, FLOW_TYPE, source, None)
+        yield Output(FLOWS, 0, key.encode(), encode(message), headers)
+
+
+def shop_outputs(findings: Findings, partitions: int) -> Iterator[Output]:
+    """What the shop's counts tell, and the keys of those that nobody needs any more."""
+    source = ("ce_source", f"/interest-drift/{FLOWS}/0".encode())
+    for alert in findings.alerts:
+        key = alert.category.encode()
+        headers = _cloud_event(alert.id, ALERT_TYPE, source, alert.window_ends_at)
+        yield Output(ALERTS, partition_of(key, partitions), key, encode(alert), headers)
+    for forecast in findings.forecasts:
+        name = forecast_key(forecast)
+        id = f"{FORECASTS}-{forecast.period_started_at:.0f}-{name}"
+        headers = _cloud_event(id, FORECAST_TYPE, source, forecast.made_at)
+        yield Output(FORECASTS, 0, name.encode(), encode(forecast), headers)
+    for ended in findings.ended:
+        yield Output(FLOWS, 0, ended.encode(), None, [])
+
+
+def forecast_key(forecast: DemandForecast) -> str:
+    """Under which the newest forecast takes the place of the one before."""
+    what = (forecast.horizon, forecast.series, forecast.category, forecast.item_id)
+    return msgspec.json.encode(what).decode()
+
+
 def _keyed(
     topic: str,
     partition: int,
-    message: MigrationAlert | RecommendationDelta,
+    message: MigrationAlert | Foretold | RecommendationDelta,
     kind: Header,
     source: Header,
 ) -> Output:
@@ -145,7 +189,8 @@ class Publisher:
         for record in records:
             where = record.topic, record.partition
             batch = open_.get(where)
-            if batch is None or batch.size() + len(record.value) > BATCH_BYTES:
+            size = len(record.value or b"")
+            if batch is None or batch.size() + size > BATCH_BYTES:
                 batch = open_[where] = self._batch()
                 whole.append(Packed(*where, batch))
             batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers)

@@ -12,7 +12,15 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from kafka.net.compat import KafkaNetClient
 
 from stream.errors import StreamError, WrongUse
-from stream.messages import ALERTS, DEAD_LETTERS, DELTAS, EVENTS, UPDATES
+from stream.messages import (
+    ALERTS,
+    DEAD_LETTERS,
+    DELTAS,
+    EVENTS,
+    FLOWS,
+    FORECASTS,
+    UPDATES,
+)
 
 MIB = 1 << 20
 DAY_MS = 86_400_000
@@ -56,8 +64,15 @@ TOPICS = (
     Topic(ALERTS, None, _configs("delete", 30)),
     Topic(DELTAS, None, _configs("compact,delete", 30)),
     Topic(UPDATES, 1, _configs("delete", 30, 4 * MIB)),
-    Topic("category-flows", 1, _configs("delete", 30)),
-    Topic("demand-forecasts", 1, _configs("compact,delete", 30)),
+    # Forecasts are made of two years of days. What a member that owns it anew reads again must
+    # hold every count of the last day, not only the newest, to tell what it told already.
+    Topic(
+        FLOWS,
+        1,
+        {**_configs("compact,delete", 800), "min.compaction.lag.ms": str(DAY_MS)},
+    ),
+    # A quarter's forecast is of use until the next one.
+    Topic(FORECASTS, 1, _configs("compact,delete", 400)),
     # Room for the refused record in base 64, and its address.
     Topic(DEAD_LETTERS, None, _configs("delete", 30, 8 * MIB)),
 )
@@ -142,7 +157,7 @@ def _will_do(topic: Topic, name: str, needed: str, found: str) -> bool:
     """Whether a config found does what is needed of it."""
     if name == "cleanup.policy":
         return set(found.split(",")) == set(needed.split(","))
-    if name == "max.message.bytes":
+    if name in ("max.message.bytes", "min.compaction.lag.ms"):
         return int(found) >= int(needed)
     # How long records are kept is the operator's choice, except where replicas are built of them.
     return topic.name != UPDATES or int(found) == -1 or int(found) >= int(needed)

@@ -1,10 +1,14 @@
-"""One member of the consumer group: Faust for membership, a lane for each partition."""
+"""One member of the consumer group: Faust for membership, a lane for each partition.
+
+The member that owns the one partition of category-flows has a lane for the shop as a whole.
+"""
 
 import asyncio
 import contextlib
 import logging
 import signal
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,7 @@ from faust.types import TP
 from mode import CrashingSupervisor
 
 from stream.errors import StreamError
-from stream.messages import EVENTS
+from stream.messages import EVENTS, FLOWS
 from stream.settings import Settings
 from stream.shard import warm_up
 from stream.stored import SHOP
@@ -25,12 +29,14 @@ from stream.topology.compute import Compute
 from stream.topology.lane import Lane
 from stream.topology.outputs import Publisher
 from stream.topology.replica import Replica
+from stream.topology.shop_lane import ShopLane
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 1.0
 HAND_OVER_SHARE = 0.8
 """Of the session timeout: what a lane may take to finish its batch when the group rebalances."""
+AnyLane = Lane | ShopLane
 STOP_SECONDS = 10.0
 """What leaving the group may take, for the broker may be gone."""
 
@@ -49,7 +55,7 @@ class Worker:
         self._settings = settings
         self._compute = Compute()
         self._publisher = Publisher(broker)
-        self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
+        self._lanes: dict[TP, tuple[AnyLane, asyncio.Task[None]]] = {}
         self._stop = asyncio.Event()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._app = self._new_app(name)
@@ -156,7 +162,6 @@ class Worker:
             broker_heartbeat_interval=min(HEARTBEAT, self._settings.session_timeout / 6),
             broker_commit_interval=1.0,
         )
-        source = app.topic(EVENTS, key_serializer="raw", value_serializer="raw")
 
         async def distribute(stream: Any) -> None:
             async for event in stream.noack().events():
@@ -164,7 +169,9 @@ class Worker:
                 if lane is not None:
                     lane.put(event)
 
-        app.agent(source, name="distribute", concurrency=1)(distribute)
+        for name in (EVENTS, FLOWS):
+            source = app.topic(name, key_serializer="raw", value_serializer="raw")
+            app.agent(source, name=f"distribute-{name}", concurrency=1)(distribute)
         app.on_partitions_assigned.connect(self._on_assigned, weak=False)
         app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         return app
@@ -196,17 +203,30 @@ class Worker:
             release=lambda partition: self._consumer().release(TP(EVENTS, partition)),
         )
 
+    def _new_lane(self, tp: TP, generation: int) -> AnyLane:
+        assert self._around is not None
+        if tp.topic == EVENTS:
+            return Lane(self._around, tp.partition, generation)
+        around = replace(
+            self._around,
+            topic=FLOWS,
+            partitions=1,
+            hold=lambda partition: self._consumer().hold(TP(FLOWS, partition)),
+            release=lambda partition: self._consumer().release(TP(FLOWS, partition)),
+        )
+        return ShopLane(around, self._around.partitions, generation)
+
     def _consumer(self) -> BatchConsumer:
         found: BatchConsumer = self._app.consumer
         return found
 
-    async def _lane_of(self, message: Any) -> Lane | None:
+    async def _lane_of(self, message: Any) -> AnyLane | None:
         """The lane of a batch; None for one that was fetched before the group moved on.
 
         Faust may hand over the first batches before it says what is assigned.
         """
         while message.generation_id == self._app.consumer_generation_id:
-            lane, _ = self._lanes.get(message.partition, (None, None))
+            lane, _ = self._lanes.get(TP(message.topic, message.partition), (None, None))
             if lane is not None:
                 return lane if lane.generation == message.generation_id else None
             await asyncio.sleep(0.01)
@@ -214,16 +234,19 @@ class Worker:
 
     async def _on_assigned(self, app: BatchApp, assigned: Iterable[TP], **rest: Any) -> None:
         assert self._around is not None
-        partitions = sorted(tp for tp in assigned if tp.topic == EVENTS)
         self._refuse_more_partitions(self._around.partitions)
-        committed = asyncio.ensure_future(self._consumer().committed(partitions))
-        for tp in partitions:
-            _, before = self._lanes.get(tp.partition, (None, None))
-            lane = Lane(self._around, tp.partition, app.consumer_generation_id)
-            task = asyncio.ensure_future(_after(before, lane.run(committed)))
-            task.add_done_callback(self._note_failure)
-            self._lanes[tp.partition] = (lane, task)
-        log.info("assigned partitions %s", [tp.partition for tp in partitions])
+        for topic in (EVENTS, FLOWS):
+            partitions = sorted(tp for tp in assigned if tp.topic == topic)
+            if not partitions:
+                continue
+            committed = asyncio.ensure_future(self._consumer().committed(partitions))
+            for tp in partitions:
+                _, before = self._lanes.get(tp, (None, None))
+                lane = self._new_lane(tp, app.consumer_generation_id)
+                task = asyncio.ensure_future(_after(before, lane.run(committed)))
+                task.add_done_callback(self._note_failure)
+                self._lanes[tp] = (lane, task)
+            log.info("assigned partitions %s of %s", [tp.partition for tp in partitions], topic)
 
     def _refuse_more_partitions(self, known: int) -> None:
         found = self._consumer().topic_partitions(EVENTS)
@@ -251,7 +274,7 @@ class Worker:
                     await self._consumer().commit_acknowledged()
         # One that is not done yet is waited for by the next lane of its partition.
         self._lanes = {
-            number: (lane, task) for number, (lane, task) in self._lanes.items() if not task.done()
+            tp: (lane, task) for tp, (lane, task) in self._lanes.items() if not task.done()
         }
 
     def _note_failure(self, task: "asyncio.Future[None]") -> None:

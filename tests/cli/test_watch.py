@@ -3,9 +3,17 @@
 import pytest
 from click.testing import CliRunner
 
-from stream.cli.watch import _decoded, _matches, cells, watch
+from stream.cli.alert_rows import cells
+from stream.cli.watch import _decoded, _matches, watch
 from stream.errors import StreamError
-from stream.messages import MigrationAlert, ShareChange
+from stream.messages import (
+    FlowSource,
+    MigrationAlert,
+    PopulationAlert,
+    PredictedAlert,
+    PredictionOutcome,
+    ShareChange,
+)
 
 ALERT = MigrationAlert(
     id="behavior-events-0-7-detected-0", user_id="ann", from_category="tents",
@@ -24,6 +32,38 @@ def test_a_row_tells_when_who_from_where_to_where_how_much_and_why():
         "2026-09-21 14:13:20", "ann", "tents", "strollers", "move", "0.46", "0.900",
         "tents 52 % -> 8 %, strollers 2 % -> 47 %, lamps 10 % -> 13 %",
     )  # fmt: skip
+
+
+PREDICTED = PredictedAlert(
+    id="p", user_id="ann", from_category=None, to_category="strollers", probability=0.34,
+    horizon="day", period_ends_at=1.79e9, precision=0.31, matured=412, occurred_at=1.79e9,
+    source_offset=7, settings="s",
+)  # fmt: skip
+OUTCOME = PredictionOutcome(
+    id="o", user_id="ann", predicted_id="p", to_category="strollers", probability=0.34,
+    horizon="day", came_true=False, occurred_at=1.79e9, source_offset=9, settings="s",
+)  # fmt: skip
+RISING = PopulationAlert(
+    id="r", direction="rising", category="strollers", sources=[FlowSource("tents", 37, 0.41)],
+    shoppers=90, shoppers_before=41, ratio=2.1, z=4.3, false_discovery_rate=0.05,
+    window_started_at=1.789e9, window_ends_at=1.79e9, complete=True, settings="s",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("alert", "told"),
+    [
+        (PREDICTED, ("ann", "", "strollers", "predicted", "", "0.340",
+                     "within the day; 31 % of 412 came")),
+        (OUTCOME, ("ann", "", "strollers", "missed", "", "", "predicted at 0.340 for the day")),
+        (RISING, ("the shop", "", "strollers", "rising", "x2.10", "",
+                  "41 -> 90 shoppers, mostly from tents")),
+    ],
+    ids=["predicted", "outcome", "population"],
+)  # fmt: skip
+def test_every_kind_of_alert_has_its_row(alert, told):
+    assert cells(alert) == ("2026-09-21 14:13:20", *told)
+    assert _matches(alert, "strollers", alert.scope, None, 0.3)
 
 
 @pytest.mark.parametrize("category", [None, "tents", "strollers"])

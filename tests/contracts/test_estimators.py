@@ -20,6 +20,7 @@ from river import base, checks
 from river.checks import common
 
 from stream.core.drift_detector import ShiftDetector
+from stream.core.entering import EnteringInterest
 from stream.core.factorization import SoftmaxFactorization
 from stream.core.implicit import ImplicitRanker
 from stream.core.interest import InterestProfile
@@ -80,6 +81,23 @@ ESTIMATORS: dict[str, Contract] = {
         arguments=lambda event: (event.category, event.at, event.session),
         ask=lambda detector, *_: (detector.drift_detected, detector.alarm),
         restore=ShiftDetector.restore,
+    ),
+    "ShiftDetector with its ring": Contract(
+        make=lambda: ShiftDetector(1000, 4, popularity={"rock": 0.2}, ring_threshold=0.5),
+        learn=ShiftDetector.update,
+        arguments=lambda event: (event.category, event.at, event.session),
+        ask=lambda detector, *_: (detector.drift_detected, detector.alarm),
+        restore=ShiftDetector.restore,
+    ),
+    "EnteringInterest": Contract(
+        make=lambda: EnteringInterest(600, 2400, 300, least_events=2, panel=100),
+        learn=EnteringInterest.learn_one,
+        arguments=lambda event: (event.user, event.category, event.at),
+        ask=lambda model, user, id: (
+            model.predict_one(user, id, 1e4),
+            model.rank(user, {*IDS, id}, 1e4),
+        ),
+        restore=EnteringInterest.restore,
     ),
     "TransitionCounts": ranker(lambda: TransitionCounts(half_life=600, slots=4)),
     "DecayedPopularity": ranker(lambda: DecayedPopularity(half_life=600)),

@@ -17,7 +17,7 @@ from stream.outcome import Outcome
 from stream.settings import Settings
 from stream.shard import LogRecord, Shard
 from stream.stored import StoredPartition
-from tests.reference.slow_shoppers import SlowShoppers
+from tests.reference.slow_shoppers import Alert, SlowShoppers
 from tests.toy_shop import SMALL, START, applied, streams, taught, touch, walked
 
 PATIENT = msgspec.structs.replace(SMALL, false_alarms_per_10k_events=1e-3)
@@ -56,6 +56,11 @@ def sessions(records: Sequence[LogRecord], user: str) -> tuple[int, bool]:
 # --------------------------------------------------------------- against the reference
 
 
+def name(alert: Alert | None) -> str | None:
+    """The id of an alert of the first partition."""
+    return alert and "behavior-events-0-{}-detected-{}".format(*alert.id)
+
+
 @given(streams(most=200))
 def test_the_loop_does_what_the_slow_reference_does(records: list[LogRecord]) -> None:
     slow, decode = SlowShoppers(SMALL), Decoder(SMALL)
@@ -66,13 +71,16 @@ def test_the_loop_does_what_the_slow_reference_does(records: list[LogRecord]) ->
             touches = [] if record.offset in refused else decode(record.value)
             slow.record(record.offset, touches if isinstance(touches, list) else [])
 
-        assert [
-            (a.source_offset, a.user_id, a.from_category, a.to_category, a.pattern, a.occurred_at)
-            for a in outcome.alerts
-        ] == [(t.offset, t.user, t.alarm.A, t.alarm.B, t.alarm.kind, t.ended_at) for t in slow.told]
+        assert [(a.id, a.revision, a.to_category, a.returns_to) for a in outcome.alerts] == [
+            (name(t.alert), t.revision, t.to, name(t.alert.returns_to)) for t in slow.told
+        ]
         for alert, told in zip(outcome.alerts, slow.told, strict=True):
-            assert alert.evidence == pytest.approx(told.alarm.T, rel=1e-4, abs=0.06)
-            assert alert.began_at == told.alarm.began_at
+            first = told.alert.alarm
+            assert (alert.user_id, alert.from_category) == (told.alert.user, first.A)
+            assert (alert.pattern, alert.source) == (first.kind, first.source)
+            assert alert.evidence == pytest.approx(first.T, abs=0.1001)
+            assert (alert.occurred_at, alert.began_at) == (told.alert.ended_at, first.began_at)
+            assert alert.strength == pytest.approx(told.strength, abs=1e-5)
         assert shard.counts["repeats"] == slow.repeats
         for user, shopper in slow.shoppers.items():
             found = known(shard, folder, user)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stream.core.events import BUY, KEEP, VIEW, Decoder, Ignored, Touch
+from stream.core.events import BUY, KEEP, RETURNED, VIEW, Decoder, Ignored, Touch
 from stream.core.ids import identify
 from stream.errors import BadRecord
 from stream.settings import Settings
@@ -37,6 +37,13 @@ def test_a_view_is_one_touch() -> None:
     ]
 
 
+def test_a_quantity_is_the_items_own_and_one_where_none_is_given() -> None:
+    basket = [{"item_id": "dome", "quantity": 2.5}, {"item_id": "peg"}]
+
+    assert [touch.quantity for touch in touches(items=basket, quantity=9)] == [2.5, 1.0]
+    assert touches(item_id="dome", quantity=9)[0].quantity == 9.0
+
+
 @pytest.mark.parametrize(
     "time",
     [AT, AT * 1000, float(AT), "2023-11-14T22:13:20Z", "2023-11-15T00:13:20+02:00"],
@@ -55,7 +62,7 @@ def test_times_in_seconds_milliseconds_and_words_mean_the_same(time: object) -> 
         ("add_to_cart", 3.0, KEEP),
         ("buy", 5.0, BUY),
         ("impression", 0.0, VIEW),
-        ("return", 0.0, VIEW),
+        ("return", 0.0, RETURNED),
     ],
 )
 def test_types_by_any_of_their_names_have_weights_and_actions(
@@ -124,6 +131,8 @@ NESTED = b"[" * 100_000 + b"]" * 100_000
         (value(user_id=7), "Expected `str`, got `int` - at `$.user_id`"),
         (value(item_id=7), "Expected `str | null`, got `int` - at `$.item_id`"),
         (value(price="9"), "Expected `float | null`, got `str` - at `$.price`"),
+        (value(quantity=-1), "quantity -1.0 is not from 0 to 1000000000"),
+        (value(items=[{"quantity": 1e300}]), "quantity 1e+300 is not from 0"),
         (value(items=[{"item_id": 1}]), "got `int` - at `$.items[0].item_id`"),
         (value(occurred_at=True), "Expected `int | float | str`, got `bool`"),
         (value(occurred_at=0), "occurred_at 0 is outside the years 2000 to 2100"),

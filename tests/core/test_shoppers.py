@@ -1,4 +1,4 @@
-"""The small parts of a shopper's row: the trail of categories and the ring of event ids."""
+"""The small parts of a shopper's row: the ring of event ids."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,15 +28,6 @@ def test_an_event_without_an_id_is_never_a_repeat() -> None:
     row = new().seen
     assert not any(shoppers.repeated(row, 0) for _ in range(3))
     assert row.ids.tolist() == [0] * REMEMBERED
-
-
-@given(st.lists(st.integers(1, 9), max_size=40))
-def test_the_trail_is_the_last_distinct_ids_newest_first(ids: list[int]) -> None:
-    row, trail = new().categories, list[int]()
-    for id in ids:
-        shoppers.push(row, id)
-        trail = [id, *(other for other in trail if other != id)][: shoppers.TRAIL]
-        assert row.ids[: int(row.used)].tolist() == trail
 
 
 def test_the_strict_part_comes_first_in_a_row() -> None:

@@ -1,12 +1,40 @@
 """The shift detector again, slow and obvious: lists, dictionaries, Python floats.
 
-It follows the equations, in their letters, one event at a time.
+It follows the equations, in their letters, one event at a time, and rounds what it
+keeps as stored rows do.
 """
 
 import math
+import struct
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
+
+from tests.reference.drift_ring import Ring
+
+UNITS = {"L": 64, "s": 4096, "sE": 256, "LE": 16}
+
+
+def whole(weight: float, units: int) -> float:
+    """To the nearest unit, as 16 bits hold it."""
+    return min(max(math.floor(weight * units + 0.5), 0), 65_535) / units
+
+
+def single(number: float) -> float:
+    """As a float32 holds it."""
+    (rounded,) = struct.unpack("<f", struct.pack("<f", number))
+    return float(rounded)
+
+
+def half(number: float) -> float:
+    """To the nearest float32 whose lower 16 bits are 0; of two the one that ends in 0."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", number))
+    below = bits >> 16
+    candidates = [struct.unpack("<f", struct.pack("<I", b << 16))[0] for b in (below, below + 1)]
+    exact = single(number)
+    return float(
+        min(candidates, key=lambda c: (abs(c - exact), (below + (c == candidates[1])) % 2))
+    )
 
 
 @dataclass
@@ -33,13 +61,22 @@ class Alarm(NamedTuple):
     T: float
     strength: float
     began_at: float
+    source: str
+    before: dict[str, float]
+    after: dict[str, float]
 
 
 class SED:
-    """Events in, alarms out: `event`, then `close` for the last session."""
+    """Events in, alarms out: `event`, then `close` for the last session.
 
-    def __init__(self, h: float, slots: int) -> None:
+    With a ring, its log ratio beyond `gamma` is an alarm too.
+    """
+
+    def __init__(
+        self, h: float, slots: int, gamma: float = math.inf, ring: Ring | None = None
+    ) -> None:
         self.h, self.K = h, slots
+        self.gamma, self.ring = gamma, ring
         self.slots: list[Slot] = []
         self.top: Slot | None = None
         self.N = self.S = self.V = self.RR = self.SE = self.NE = 0.0
@@ -50,6 +87,7 @@ class SED:
         self.session: object = None
         self.position = -1
         self.alarms: list[Alarm] = []
+        self.now: dict[str, float] = {}
 
     def event(self, category: str, session: object = None, at: float = 0.0) -> None:
         known = {slot.category for slot in self.slots}
@@ -61,8 +99,13 @@ class SED:
             self.started_at, self.session = at, session
         self.open.append(category)
         self.position += 1
+        if self.ring:
+            G = self.ring.event(category)
+            if G is not None and self.gamma < G:
+                self.close(G)
 
-    def close(self) -> None:
+    def close(self, G: float | None = None) -> None:
+        """`G` is given where the ring ends the session."""
         if not self.open:
             return
         m, counts = len(self.open), Counter(self.open)
@@ -74,27 +117,40 @@ class SED:
 
         TG, TM, RR = self.evidence(w, w_new, m) if self.sessions >= 8 else (0.0, 0.0, 0.0)
         T = TG + TM + RR
-        if self.h / 100 > T:
+        if min(100, self.h / 10) > T:
             self.began_at = None
         elif self.began_at is None:
             self.began_at = self.started_at
 
         self.make_slots(new, w, om)
         self.average(counts, w, m, om)
-        if self.h < T:
+        if G is not None:
+            self.alarm(G, "restart", "ring")
+        elif self.h < T:
             kind = "restart" if RR > T / 2 else "move" if TM > TG else "gain"
-            self.alarm(T, kind)
+            self.alarm(T, kind, "sessions")
         else:
             if self.N >= 1000:
-                self.N *= 0.999
-                self.V *= 0.999
+                self.N /= 2
+                self.V /= 2
                 for slot in self.slots:
-                    slot.L *= 0.999
+                    slot.L /= 2
             for slot in self.slots:
                 slot.L += om * w.get(slot.category, 0.0)
             self.N += om
             self.V += om * w_new
+        self.now = self.shares()[1]
+        self.round()
         self.open = []
+
+    def round(self) -> None:
+        """What is kept, as it is stored."""
+        for slot in self.slots:
+            for field in fields(slot)[1:]:
+                kept, units = getattr(slot, field.name), UNITS.get(field.name)
+                setattr(slot, field.name, whole(kept, units) if units else half(kept))
+        for name in ("N", "S", "V", "RR", "SE", "NE"):
+            setattr(self, name, single(getattr(self, name)))
 
     def evidence(self, w: dict[str, float], w_new: float, m: int) -> tuple[float, float, float]:
         """What the session adds: evidence of gains, of moves, of a restart."""
@@ -157,13 +213,25 @@ class SED:
             for slot in self.slots:
                 slot.LE /= 2
 
-    def alarm(self, T: float, kind: str) -> None:
-        change = {s.category: s.sE / self.SE - s.LE / self.NE for s in self.slots}
+    def shares(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Of each category before and after."""
+        before = {s.category: min(s.LE / self.NE, 1.0) if self.NE else 0.0 for s in self.slots}
+        return before, {s.category: min(s.sE / self.SE, 1.0) for s in self.slots}
+
+    def alarm(self, evidence: float, kind: str, source: str) -> None:
+        before, after = self.shares()
+        change = {category: after[category] - before[category] for category in after}
         A, B = min(change, key=change.__getitem__), max(change, key=change.__getitem__)
         strength = sum(abs(value) for value in change.values()) / 2
-        assert self.began_at is not None
+        began_at = self.started_at if self.began_at is None else self.began_at
         if A != B:
-            self.alarms.append(Alarm(self.position, A, B, kind, T, strength, self.began_at))
+            self.alarms.append(
+                Alarm(
+                    self.position, A, B, kind, evidence, strength, began_at, source, before, after
+                )
+            )
+        if self.ring:
+            self.ring.start_over()
         for slot in self.slots:
             slot.R1 = slot.R2 = slot.RM = slot.LE = 0.0
             slot.L = slot.s

@@ -1,21 +1,36 @@
 """A partition of shoppers again, slow and obvious: dictionaries, lists, whole histories."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stream.core.events import Touch
 from stream.settings import Settings
-from tests.reference.sed import SED, Alarm
+from tests.reference.drift_ring import Ring
+from tests.reference.sed import SED, Alarm, single, whole
 
 
-class Told(NamedTuple):
-    """A move, told with the record of that offset."""
+@dataclass
+class Alert:
+    """A move as it was told first; `id` is (record, number), known once the record is over."""
 
-    offset: int
     user: str
     alarm: Alarm
     ended_at: float
+    to: str
+    returns_to: "Alert | None"
+    id: tuple[int, int] = (-1, -1)
+
+
+class Told(NamedTuple):
+    """An alert, told with the record of that offset, at first or again."""
+
+    offset: int
+    alert: Alert
+    revision: int
+    to: str
+    strength: float
 
 
 @dataclass
@@ -32,6 +47,9 @@ class Session:
 @dataclass
 class Shopper:
     detector: SED
+    last: Alert | None = None
+    waiting: bool = False
+    since: int = 0
     session: Session | None = None
     last_at: float = 0.0
     items: list[str] = field(default_factory=list)
@@ -42,9 +60,16 @@ class Shopper:
 class SlowShoppers:
     """Touches in, moves out."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        h: float | None = None,
+        gamma: float = math.inf,
+        ring: Callable[[], Ring | None] = lambda: None,
+    ) -> None:
         self.settings = settings
-        self.h = 2 * 10_000 / settings.false_alarms_per_10k_events
+        self.h = 2 * 10_000 / settings.false_alarms_per_10k_events if h is None else h
+        self.gamma, self.ring = gamma, ring
         self.shoppers: dict[str, Shopper] = {}
         self.latest: dict[str, float] = {}
         self.told: list[Told] = []
@@ -59,11 +84,17 @@ class SlowShoppers:
         told: list[Told] = []
         for touch in touches:
             self.touch(offset, touch, told)
-        self.told += sorted(told, key=lambda one: one.user)
+        told.sort(key=lambda one: one.alert.user)
+        for number, one in enumerate(one for one in told if one.revision == 0):
+            one.alert.id = (offset, number)
+        self.told += told
 
     def touch(self, offset: int, touch: Touch, told: list[Told]) -> None:
         user, at = touch.user_id, touch.occurred_at
-        own = self.shoppers.setdefault(user, Shopper(SED(self.h, self.settings.detector_slots)))
+        if user not in self.shoppers:
+            slots = self.settings.detector_slots
+            self.shoppers[user] = Shopper(SED(self.h, slots, self.gamma, self.ring()))
+        own = self.shoppers[user]
         self.latest[user] = max(at, self.latest.get(user, -math.inf))
         for name, shopper in self.shoppers.items():
             session = shopper.session
@@ -92,12 +123,21 @@ class SlowShoppers:
             session.id_at = max(session.id_at, at)
         session.late = self.end(session) < self.clock()
         if touch.category:
-            own.detector.event(touch.category)
-            own.detector.started_at = session.started_at
+            self.count(offset, user, own, touch.category, told)
             own.categories = [touch.category, *(c for c in own.categories if c != touch.category)]
         if touch.item_id:
             kept = [item for item in own.items if item != touch.item_id]
             own.items = [touch.item_id, *kept][: self.settings.recent_items]
+
+    def count(self, offset: int, user: str, own: Shopper, category: str, told: list[Told]) -> None:
+        """One event for the detector; the ring may end the session at it."""
+        session, detector = own.session, own.detector
+        assert session is not None
+        before, events = len(detector.alarms), len(detector.open) + 1
+        detector.event(category, at=session.started_at)
+        if not detector.open:
+            own.session = None
+            self.tell(offset, user, detector.alarms[before:], events, session.last_at, told)
 
     def end(self, session: Session) -> float:
         return session.last_at + self.settings.session_gap
@@ -117,6 +157,56 @@ class SlowShoppers:
         shopper = self.shoppers[user]
         assert shopper.session is not None
         ended_at, shopper.session = shopper.session.last_at, None
-        before = len(shopper.detector.alarms)
+        before, events = len(shopper.detector.alarms), len(shopper.detector.open)
         shopper.detector.close()
-        told += [Told(offset, user, a, ended_at) for a in shopper.detector.alarms[before:]]
+        self.tell(offset, user, shopper.detector.alarms[before:], events, ended_at, told)
+
+    def tell(
+        self,
+        offset: int,
+        user: str,
+        alarms: list[Alarm],
+        events: int,
+        ended_at: float,
+        told: list[Told],
+    ) -> None:
+        """What is told of a session that closed, with at most one alarm."""
+        shopper = self.shoppers[user]
+        for alarm in alarms:
+            if not self.too_soon(shopper.last, ended_at):
+                shopper.last = self.alert(shopper.last, user, alarm, ended_at)
+                shopper.waiting, shopper.since = self.settings.amend_after > 0, 0
+                told.append(Told(offset, shopper.last, 0, alarm.B, alarm.strength))
+                return
+        shopper.since += events
+        if shopper.waiting and shopper.since >= self.settings.amend_after:
+            shopper.waiting = False
+            self.look_again(offset, shopper, told)
+
+    def too_soon(self, last: Alert | None, ended_at: float) -> bool:
+        return last is not None and ended_at - last.ended_at < self.settings.cooldown
+
+    def alert(self, last: Alert | None, user: str, alarm: Alarm, ended_at: float) -> Alert:
+        returns = (
+            last is not None
+            and ended_at - last.ended_at <= self.settings.return_window
+            and last.to == alarm.A
+            and last.alarm.A == alarm.B
+        )
+        return Alert(user, alarm, ended_at, alarm.B, last if returns else None)
+
+    def look_again(self, offset: int, shopper: Shopper, told: list[Told]) -> None:
+        """Tell the alert again if another category gained more by now."""
+        alert, now = shopper.last, shopper.detector.now
+        assert alert is not None
+        before = {c: whole(single(share), 65_535) for c, share in alert.alarm.before.items()}
+        names = [*now, *(c for c in before if c not in now)]
+        change = {c: now.get(c, 0.0) - before.get(c, 0.0) for c in names}
+        most = max(change.values())
+        if change.get(alert.to, 0.0) == most or most <= 0.0:
+            return
+        gained = next(c for c in now if change[c] == most)
+        if gained != alert.alarm.A:
+            alert.to = gained
+            strength = min(sum(abs(value) for value in change.values()) / 2, 1.0)
+            told.append(Told(offset, alert, 1, gained, strength))

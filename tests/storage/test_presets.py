@@ -287,8 +287,13 @@ LEAVES |= st.sampled_from(["purchase", "Product Viewed", 1_600_000_000, 1_600_00
 OBJECTS = st.dictionaries(
     st.sampled_from(KEYS),
     st.recursive(
-        LEAVES, lambda part: st.lists(part) | st.dictionaries(st.sampled_from(KEYS), part)
+        LEAVES,
+        lambda part: (
+            st.lists(part, max_size=4) | st.dictionaries(st.sampled_from(KEYS), part, max_size=4)
+        ),
+        max_leaves=12,
     ),
+    max_size=8,
 )
 
 
