@@ -9,23 +9,14 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from stream.core.closed_days import closed_days
-from stream.core.forecast import Forecaster
 from stream.core.shop import ShopModel
+from stream.core.shop_counts import Findings, ShopCounts
 from stream.core.tallies import Told, key_of
-from stream.core.trends import Population
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
 from stream.errors import StreamError
 from stream.foretold import Foretold
-from stream.messages import (
-    EVENTS,
-    DeadLetter,
-    DemandForecast,
-    MigrationAlert,
-    PopulationAlert,
-    RecommendationDelta,
-)
+from stream.messages import EVENTS, DeadLetter, MigrationAlert, RecommendationDelta
 from stream.outcome import Outcome
 from stream.settings import Settings
 from stream.shard import LogRecord, Shard, open_shards
@@ -52,7 +43,6 @@ class Progress(Struct, kw_only=True):
     pending: list[bytes] = []
     names: dict[int, str] = {}
     told: list[Told] = []
-    population: list[PopulationAlert] = []
 
 
 class Replay:
@@ -67,7 +57,6 @@ class Replay:
     ) -> None:
         self._state = state
         self._settings = settings
-        self._shop_alerts: list[PopulationAlert] = []
         self.shards = open_shards(state, partitions, settings, topic)
         try:
             self.shop = load_model(state / SHOP, settings) or ShopModel(settings)
@@ -104,7 +93,6 @@ class Replay:
             pending=[np.concatenate(rows).tobytes() if rows else b"" for rows in self._pending],
             names=self._names,
             told=list(self._told.values()),
-            population=self._shop_alerts,
         )
         (self._state / PROGRESS).write_bytes(msgspec.msgpack.encode(progress))
 
@@ -118,24 +106,14 @@ class Replay:
             self._note(shard.flows(whole=True))
         return [self._told[key] for key in sorted(self._told)]
 
-    def population(self) -> list[PopulationAlert]:
-        """The newest alerts of the shop as a whole, without those that an earlier replay told."""
-        population = Population(self._settings)
-        for message in self.flows():
-            population.learn(message)
-        population.close()
-        earlier = self._shop_alerts
-        self._shop_alerts = population.final()
-        return [alert for alert in self._shop_alerts if alert not in earlier]
+    def findings(self) -> Findings:
+        """What the shop as a whole is told, beyond what it was told of the records before.
 
-    def forecasts(self) -> list[DemandForecast]:
-        """What the shop would have been told of demand, as its days closed."""
-        forecaster = Forecaster.configured(self._settings)
-        return [
-            forecast
-            for day, totals in closed_days(self.flows(), self._settings)
-            for forecast in forecaster.close_day(day, totals)
-        ]
+        All is known when it is looked at, so an alert is told once, as live ones are in the end.
+        """
+        for message in self.flows():
+            self._whole.learn(message)
+        return self._whole.find(sum(self.next_offsets()))
 
     def counts(self) -> dict[str, int]:
         """What the shards counted, over all partitions and since their first record."""
@@ -155,8 +133,11 @@ class Replay:
             )
         self._since_adoption = progress.since_adoption
         self._names = progress.names
-        self._shop_alerts = progress.population
         self._told = {key_of(message): message for message in progress.told}
+        self._whole = ShopCounts(self._settings)
+        for message in progress.told:
+            self._whole.learn(message)
+        self._whole.find(sum(self.next_offsets()))
         self._pending: list[list[np.ndarray]] = [
             [np.frombuffer(rows, UPDATE)] if rows else [] for rows in progress.pending
         ] or [[] for _ in self.shards]

@@ -5,13 +5,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from stream.core.tallies import Told
 from stream.errors import StreamError
 from stream.replay import PROGRESS, Replay
 from stream.settings import Settings
+from stream.shard import LogRecord
+from stream.storage.partitioning import partition_of
 from stream.stored import SHOP, partition_folder
 from tests.toy_shop import SMALL, touch, walked
 
 RECORDS = walked(1, 120, 2)
+WEEK = 7 * 86_400.0
 
 
 def refusal(state: Path, settings: Settings = SMALL) -> str:
@@ -122,24 +126,69 @@ def test_other_settings_and_another_number_of_partitions_are_refused(tmp_path: P
     assert not partition_folder(tmp_path, 2).exists()
 
 
-def test_flows_and_forecasts_are_the_same_however_records_are_fed(tmp_path: Path) -> None:
-    """In one go, in parts, and in two replays, the second of which goes on from the first."""
+def test_counts_and_findings_are_the_same_however_records_are_fed(tmp_path: Path) -> None:
     whole = Replay(tmp_path / "whole", 2, SMALL)
     whole.feed(RECORDS)
     parts = Replay(tmp_path / "parts", 2, SMALL)
     for first in range(0, len(RECORDS), 11):
         parts.feed(RECORDS[first : first + 11])
-    saved(tmp_path / "later", 50)
-    later = Replay(tmp_path / "later", 2, SMALL)
-    later.feed(RECORDS[50:])
-    found = [
-        [msgspec.structs.replace(told, source_offset=0) for told in replay.flows()]
-        for replay in (whole, parts, later)
-    ]
-    forecasts = [replay.forecasts() for replay in (whole, parts, later)]
-    for replay in (whole, parts, later):
+    counts = [counted(replay) for replay in (whole, parts)]
+    found = [replay.findings() for replay in (whole, parts)]
+    for replay in (whole, parts):
         replay.close()
 
-    assert len(found[0]) > 20
-    assert found[0] == found[1] == found[2]
-    assert forecasts[0] == forecasts[1] == forecasts[2]
+    assert len(counts[0]) > 20
+    assert counts[0] == counts[1]
+    assert found[0] == found[1]
+
+
+def counted(replay: Replay) -> list[Told]:
+    return [msgspec.structs.replace(told, source_offset=0) for told in replay.flows()]
+
+
+def weeks_of_moves() -> list[LogRecord]:
+    """Twenty shoppers a week go from tents to boats, and three times as many in the last."""
+    log = []
+    for week in range(5):
+        for n in range(60 if week == 4 else 20):
+            user = f"{week}-{n}"
+            for at, category in ((week * WEEK, "tents"), (week * WEEK + 60, "boats")):
+                log.append((at + n * 3600.0, user, category))
+            for other in range(20):
+                log.append((week * WEEK + other * 3600.0, f"{week} {other}", "lamps"))
+                log.append((week * WEEK + other * 3600.0 + 9, f"{week} {other}", "tents"))
+    log += [(6 * WEEK, f"last {n}", "tents") for n in range(8)]
+    offsets = [0, 0]
+    records = []
+    for at, user, category in sorted(log):
+        partition = partition_of(user.encode(), 2)
+        record = touch(offsets[partition], user, at, category, event_type="purchase")
+        records.append(record._replace(partition=partition))
+        offsets[partition] += 1
+    return records
+
+
+def test_a_replay_that_goes_on_finds_what_is_new_and_together_they_find_all(
+    tmp_path: Path,
+) -> None:
+    records, cut = weeks_of_moves(), 2500
+    whole = Replay(tmp_path / "whole", 2, SMALL)
+    whole.feed(records)
+    every = whole.findings()
+    whole.close()
+    first = Replay(tmp_path / "parts", 2, SMALL)
+    first.feed(records[:cut])
+    earlier = first.findings()
+    first.save()
+    first.close()
+    second = Replay(tmp_path / "parts", 2, SMALL)
+    second.feed(records[cut:])
+    later = second.findings()
+    again = second.findings()
+    second.close()
+
+    assert {alert.category for alert in every.alerts} == {"boats", "tents"}
+    assert earlier.alerts + later.alerts == every.alerts
+    assert earlier.forecasts + later.forecasts == every.forecasts
+    assert earlier.forecasts
+    assert (again.alerts, again.forecasts) == ([], [])

@@ -175,10 +175,10 @@ class _Run:
                         self._feed(batch, results)
                         batch = []
                 self._feed(batch, results)
-                forecasts, population = self._replay.forecasts(), self._replay.population()
-                results.write(ALERTS, population)
+                found = self._replay.findings()
+                results.write(ALERTS, found.alerts)
                 results.write(FLOWS, self._replay.flows())
-                results.write(FORECASTS, forecasts)
+                results.write(FORECASTS, found.forecasts)
             took = time.perf_counter() - started
             if keep:
                 self._replay.save()
@@ -195,9 +195,9 @@ class _Run:
             "ignored": sum(tally.ignored.values()) + ignored,
             "alerts": self._alerts,
             "predicted": self._predicted,
-            "population_alerts": len(population),
+            "population_alerts": len(found.alerts),
             "deltas": self._deltas,
-            "forecasts": len(forecasts),
+            "forecasts": len(found.forecasts),
             **counts,
             "seconds": round(took, 3),
             "events_per_second": round(tally.accepted / took) if took else 0,

@@ -237,8 +237,8 @@ class Worker:
         self._refuse_more_partitions(self._around.partitions)
         for topic in (EVENTS, FLOWS):
             partitions = sorted(tp for tp in assigned if tp.topic == topic)
-            if not partitions:
-                continue
+            if topic == EVENTS or partitions:
+                log.info("assigned partitions %s of %s", [tp.partition for tp in partitions], topic)
             committed = asyncio.ensure_future(self._consumer().committed(partitions))
             for tp in partitions:
                 _, before = self._lanes.get(tp, (None, None))
@@ -246,7 +246,6 @@ class Worker:
                 task = asyncio.ensure_future(_after(before, lane.run(committed)))
                 task.add_done_callback(self._note_failure)
                 self._lanes[tp] = (lane, task)
-            log.info("assigned partitions %s of %s", [tp.partition for tp in partitions], topic)
 
     def _refuse_more_partitions(self, known: int) -> None:
         found = self._consumer().topic_partitions(EVENTS)

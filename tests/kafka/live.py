@@ -138,8 +138,8 @@ def ends(broker: str, topic: str = EVENTS) -> dict[int, int]:
     return {place.partition: offset for place, offset in found.items()}
 
 
-def committed(broker: str, group: str = GROUP) -> dict[int, int]:
-    """The group's committed offsets of the events."""
+def committed(broker: str, group: str = GROUP, topic: str = EVENTS) -> dict[int, int]:
+    """The group's committed offsets of the events, or of another topic that it reads."""
     admin = KafkaAdminClient(bootstrap_servers=broker)
     try:
         found = admin.list_group_offsets(group)
@@ -148,7 +148,9 @@ def committed(broker: str, group: str = GROUP) -> dict[int, int]:
         return {}
     finally:
         admin.close()
-    return {place.partition: it.offset for place, it in found[group].items()}
+    return {
+        place.partition: it.offset for place, it in found[group].items() if place.topic == topic
+    }
 
 
 def commit(broker: str, group: str, offsets: Mapping[int, int]) -> None:
