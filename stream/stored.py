@@ -142,6 +142,8 @@ class StoredPartition:
 def stored_partitions(state: Path) -> list[StoredPartition]:
     """The partitions in a state folder, by number.
 
+    One that holds nothing yet, of a worker that just began, is left out beside others.
+
     Raises
     ------
     WrongUse
@@ -153,7 +155,16 @@ def stored_partitions(state: Path) -> list[StoredPartition]:
     )
     if not folders:
         raise WrongUse(f"no partitions in {state}: give the --state folder of a worker or replay")
-    return [StoredPartition(path) for path in folders]
+    holding = [path for path in folders if _holds_something(path)]
+    return [StoredPartition(path) for path in holding or folders]
+
+
+def _holds_something(path: Path) -> bool:
+    checkpoint = Checkpoint(path, read_only=True)
+    try:
+        return checkpoint.header() is not None
+    finally:
+        checkpoint.close()
 
 
 def stored_shop(state: Path, settings: Settings) -> ShopModel | None:

@@ -77,6 +77,16 @@ def test_a_partition_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
         stored_partitions(tmp_path)
 
 
+def test_a_partition_that_just_began_is_left_out_beside_others(state: Path) -> None:
+    Shard(partition_folder(state, 7), 7, 8, SMALL).close()
+
+    parts = stored_partitions(state)
+    for part in parts:
+        part.close()
+
+    assert [part.header.partition for part in parts] == [0, 1]
+
+
 def test_hashes_are_those_of_the_shards(state: Path) -> None:
     replay = Replay(state, 2, SMALL)
     hashes = replay.hashes()
