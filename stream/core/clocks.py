@@ -6,9 +6,6 @@ from stream.core.flows import KEPT_WINDOWS
 from stream.messages import PartitionClock
 from stream.settings import Settings
 
-FORGOTTEN_WINDOWS = 32
-"""So far behind the furthest, what a partition adds to a window is not waited for any more."""
-
 
 class Clocks:
     """The newest clock of every partition.
@@ -48,13 +45,14 @@ class Clocks:
         """What ends by this time is over: without those that are idle."""
         return max(self.passed, self._furthest() - self._idle_after)
 
-    @property
-    def settled(self) -> float:
-        """Of what ends by this time, no partition changes anything any more."""
+    def settled(self, patience: float) -> float:
+        """Of what ends by this time, nothing changes any more.
+
+        A partition that lies more than `patience` seconds behind the furthest is not waited for.
+        """
         # One window more than events count behind the clock, for each is compared with the next.
         alone = self.passed - (KEPT_WINDOWS + 1) * self._window
-        forgotten = self._furthest() - FORGOTTEN_WINDOWS * self._window
-        return min(self.closed, max(alone, forgotten))
+        return min(self.closed, max(alone, self._furthest() - patience))
 
     def _furthest(self) -> float:
         return max((message.clock for message in self._newest.values()), default=-math.inf)

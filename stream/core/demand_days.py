@@ -11,6 +11,9 @@ from stream.core.tallies import THOUSAND
 from stream.messages import DemandCount, DemandForecast
 from stream.settings import Settings
 
+FORGOTTEN_AFTER = 224 * 86_400.0
+"""Seconds behind the furthest clock, at which a day waits for no partition any more."""
+
 
 class Day:
     """The sums of one day, in thousandths, what each partition says, and what changed lately."""
@@ -42,8 +45,9 @@ class DemandDays:
     """Hands days to a forecaster as they close.
 
     Its forecasts know the newest counts of every day on which partitions may still say
-    something: where the forecaster can't correct a day, it goes back to the last day that
-    nothing changes any more, and learns those since anew.
+    something. Where the forecaster can't correct one, it goes back to the last day that nothing
+    changes any more, and learns those since anew; forecasts of periods that are still open are
+    then made again.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -52,6 +56,7 @@ class DemandDays:
         self._settled_at = -math.inf
         self._calendar = Calendar(settings.time_zone, settings.week_starts_on)
         self._days: dict[int, Day] = {}
+        self._told: dict[tuple[str | None, ...], DemandForecast] = {}
 
     def learn(self, count: DemandCount) -> None:
         """Take a count, unless its day is long over."""
@@ -60,20 +65,39 @@ class DemandDays:
             self._days.setdefault(number, Day()).learn(count)
 
     def advance(self, clocks: Clocks) -> list[DemandForecast]:
-        """Close days, and return the forecasts of the periods that begin after them."""
-        open_day = self._day_of(clocks.closed)
-        if open_day is None or open_day <= (self.forecaster.last_day or 0) + 1:
+        """Close days, and return the forecasts of periods that begin after them, or changed."""
+        open_day, last = self._day_of(clocks.closed), self.forecaster.last_day
+        if open_day is None or open_day <= (last or 0) + 1:
             return []
-        self._correct()
-        return self._close(self.forecaster, open_day)
+        if last is not None and not self._correct(last):
+            self.forecaster.restore(self._settled.snapshot())
+        made = self._close(self.forecaster, open_day)
+        for day in (day for number, day in self._days.items() if number < open_day):
+            day.changed.clear()
+        begun = -math.inf if last is None else self._calendar.begin(last + 1)
+        return [one for one in made if self._is_news(one, begun, self._calendar.begin(open_day))]
 
     def settle(self, clocks: Clocks) -> None:
         """Forget days of which no partition says anything any more."""
-        self._settled_at = max(self._settled_at, clocks.settled)
+        self._settled_at = max(self._settled_at, clocks.settled(FORGOTTEN_AFTER))
         first_kept = self._day_of(self._settled_at)
         if first_kept is not None:
             self._close(self._settled, first_kept)
             self._days = {n: day for n, day in self._days.items() if n >= first_kept}
+
+    def _correct(self, last: int) -> bool:
+        """Whether the forecaster could take what changed on days that have closed."""
+        return all(
+            self.forecaster.correct(number, self._days[number].quantities(changed=True))
+            for number in sorted(self._days)
+            if number <= last and self._days[number].changed
+        )
+
+    def _is_news(self, forecast: DemandForecast, begun: float, now: float) -> bool:
+        """Whether it is of a period that begins now, or of an open one and not told yet."""
+        what = forecast.horizon, forecast.series, forecast.category, forecast.item_id
+        told, self._told[what] = self._told.get(what), forecast
+        return forecast.made_at > begun or (forecast.period_ends_at > now and forecast != told)
 
     def _day_of(self, at: float) -> int | None:
         return None if at == -math.inf else self._calendar.day_of(at)
@@ -85,23 +109,7 @@ class DemandDays:
         for number in range(first, until):
             day = self._days.get(number)
             made += forecaster.close_day(number, {} if day is None else day.quantities())
-            if day is not None and forecaster is self.forecaster:
-                day.changed.clear()
         return made
-
-    def _correct(self) -> None:
-        """Let the forecaster know what changed on days that have closed."""
-        last = self.forecaster.last_day
-        if last is None:
-            return
-        taken = True
-        for number in sorted(n for n, day in self._days.items() if n <= last and day.changed):
-            day = self._days[number]
-            taken &= self.forecaster.correct(number, day.quantities(changed=True))
-            day.changed.clear()
-        if not taken:
-            self.forecaster.restore(self._settled.snapshot())
-            self._close(self.forecaster, last + 1)
 
 
 def _spelled(key: Key) -> tuple[str, str, str]:

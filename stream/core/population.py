@@ -17,6 +17,8 @@ from stream.settings import Settings
 MOST_SOURCES = 3
 DIGITS = 4
 """Of shares, ratios and test statistics."""
+FORGOTTEN_WINDOWS, FORGOTTEN_AFTER = 32, 14 * 86_400.0
+"""A window that is so many windows, and so many seconds, behind the furthest clock is over."""
 Direction = Literal["rising", "falling", "flow"]
 
 
@@ -76,6 +78,10 @@ class Population:
         """Take a count; whether its window is still open to it."""
         if flow.window_ends_at <= self._settled:
             return False
+        length = flow.window_ends_at - flow.window_started_at
+        if not math.isclose(length, self._length, rel_tol=1e-6):
+            # Of a group with other settings.
+            return True
         number = round(flow.window_started_at / self._length)
         window = self._windows.get(number)
         if window is None:
@@ -105,7 +111,8 @@ class Population:
 
     def settle(self, clocks: Clocks) -> list[str]:
         """Forget windows that nothing can change any more; the keys of what they counted."""
-        self._settled = max(self._settled, clocks.settled)
+        patience = max(FORGOTTEN_WINDOWS * self._length, FORGOTTEN_AFTER)
+        self._settled = max(self._settled, clocks.settled(patience))
         over = [n for n, window in self._windows.items() if window.ends_at <= self._settled]
         return [key for number in sorted(over) for key in self._windows.pop(number).told_under()]
 

@@ -1,13 +1,23 @@
 """The whole shop, from what its partitions count: alerts, forecasts, and counts that are over."""
 
+from datetime import date
 from typing import NamedTuple
 
 from stream.core.clocks import Clocks
 from stream.core.demand_days import DemandDays
 from stream.core.population import Population
 from stream.core.tallies import Told, key_of
-from stream.messages import CategoryFlow, DemandCount, DemandForecast, PopulationAlert
+from stream.messages import (
+    CategoryFlow,
+    DemandCount,
+    DemandForecast,
+    PartitionClock,
+    PopulationAlert,
+)
 from stream.settings import Settings
+
+ENOUGH_DAYS = 200
+"""Days after which every horizon has a forecast, and one to be scored."""
 
 
 class Findings(NamedTuple):
@@ -26,7 +36,7 @@ class ShopCounts:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.demand = DemandDays(settings)
+        self._demand = DemandDays(settings)
         self._population = Population(settings)
         self._clocks = Clocks(settings)
         self._ended: list[str] = []
@@ -38,7 +48,7 @@ class ShopCounts:
                 self._ended.append(key_of(message))
             return False
         if isinstance(message, DemandCount):
-            self.demand.learn(message)
+            self._demand.learn(message)
             return False
         self._clocks.learn(message)
         return True
@@ -49,7 +59,22 @@ class ShopCounts:
         `position` grows from one time to the next; revisions of corrections are made of it.
         """
         alerts = self._population.advance(self._clocks, position)
-        forecasts = self.demand.advance(self._clocks)
-        self.demand.settle(self._clocks)
+        forecasts = self._demand.advance(self._clocks)
+        self._demand.settle(self._clocks)
         ended, self._ended = self._ended, []
         return Findings(alerts, forecasts, ended + self._population.settle(self._clocks))
+
+
+def warm_up(settings: Settings) -> None:
+    """Compile what forecasts are made with, before a shop waits for it."""
+    shop = ShopCounts(settings)
+    for day in range(ENOUGH_DAYS):
+        shop.learn(
+            DemandCount(
+                partition=0, day=date.fromordinal(720_000 + day).isoformat(), series="purchases",
+                category="a", item_id=None, quantity=1.0, source_offset=0,
+            )
+        )  # fmt: skip
+    at = (720_000 - date(1970, 1, 1).toordinal() + ENOUGH_DAYS) * 86_400.0
+    shop.learn(PartitionClock(partition=0, partitions=1, clock=at, source_offset=0))
+    shop.find(0)

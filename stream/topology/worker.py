@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import CrashingSupervisor
 
+from stream.core import shop_counts
 from stream.errors import StreamError
 from stream.messages import EVENTS, FLOWS
 from stream.settings import Settings
@@ -85,6 +86,7 @@ class Worker:
     async def _work(self) -> None:
         partitions = await asyncio.to_thread(self._prepared_topics)
         await self._compute(warm_up, self._settings)
+        await self._compute(shop_counts.warm_up, self._settings)
         replica = Replica(self._broker, self._state / SHOP, self._settings, self._compute)
         try:
             await replica.catch_up()

@@ -44,7 +44,7 @@ def test_a_day_closes_when_every_partition_has_passed_it() -> None:
     shop = ShopCounts(SETTINGS)
     counts = [count(day, 2.0, partition) for day in range(29) for partition in (0, 1)]
     early = made(shop, *counts, clock(27.9, 0, 2), clock(27.0, 1, 2))
-    assert shop.demand.forecaster.last_day == MONDAY + 26
+    assert shop._demand.forecaster.last_day == MONDAY + 26
 
     weeks = [f for f in made(shop, clock(28.1, 1, 2), clock(28.1, 0, 2)) if f.horizon == "week"]
 
@@ -55,13 +55,13 @@ def test_a_day_closes_when_every_partition_has_passed_it() -> None:
 def test_an_idle_partition_holds_no_day() -> None:
     shop = ShopCounts(SETTINGS)
     made(shop, *[count(day, 2.0) for day in range(10)], clock(9.5, 0, 2), clock(3.0, 1, 2))
-    assert shop.demand.forecaster.last_day == MONDAY + 7
+    assert shop._demand.forecaster.last_day == MONDAY + 7
 
 
 def test_days_on_which_nothing_sold_close_too() -> None:
     shop = ShopCounts(SETTINGS)
     made(shop, count(0, 3.0), clock(4.0))
-    assert shop.demand.forecaster.last_day == MONDAY + 3
+    assert shop._demand.forecaster.last_day == MONDAY + 3
 
 
 @pytest.mark.parametrize("late_day", [8, 5, 0, -2])
@@ -79,11 +79,11 @@ def test_days_that_are_long_over_are_forgotten() -> None:
     shop = ShopCounts(SETTINGS)
     made(shop, count(0, 3.0), clock(4.0))
     made(shop, count(0, 9.0, offset=5), clock(60.0))
-    assert shop.demand._days == {}
-    before = shop.demand.forecaster.snapshot()
+    assert shop._demand._days == {}
+    before = shop._demand.forecaster.snapshot()
     made(shop, count(0, 90.0, offset=6))
-    assert shop.demand._days == {}
-    assert shop.demand.forecaster.snapshot() == before
+    assert shop._demand._days == {}
+    assert shop._demand.forecaster.snapshot() == before
 
 
 def test_long_after_days_settled_a_correction_still_counts() -> None:
@@ -97,8 +97,22 @@ def test_long_after_days_settled_a_correction_still_counts() -> None:
         made(late, clock(day))
 
     made(late, after)
+    again = made(late, clock(101.0))
 
-    assert made(late, clock(101.0)) == made(in_time, clock(101.0))
+    assert [f for f in again if f.made_at > clock(98).clock] == made(in_time, clock(101.0))
+
+
+def test_a_forecast_whose_period_is_open_is_made_again_when_its_days_change() -> None:
+    in_time, late = ShopCounts(SETTINGS), ShopCounts(SETTINGS)
+    days, after = [count(day, 2.0) for day in range(29)], count(27, 9.0, offset=1)
+    weeks = [f for f in made(in_time, *days, after, clock(28.5)) if f.horizon == "week"]
+    made(late, *days, clock(28.5))
+    made(late, after)
+
+    again = [f for f in made(late, clock(29.5)) if f.horizon == "week"]
+
+    assert again == weeks[-1:]
+    assert [f for f in made(late, clock(30.5)) if f.horizon == "week"] == []
 
 
 def test_the_order_of_partitions_changes_no_forecast() -> None:

@@ -150,6 +150,14 @@ def test_the_window_after_is_corrected_too() -> None:
     assert {alert.window_started_at for alert in alerts} == {WEEK, 2 * WEEK}
 
 
+def test_windows_of_another_length_are_those_of_another_group() -> None:
+    long = [
+        msgspec.structs.replace(one, window_ends_at=one.window_started_at + 2 * WEEK)
+        for one in RISE
+    ]
+    assert told(ShopCounts(SETTINGS), *steady(0), *steady(1), *long, clock(2)) == []
+
+
 def test_of_one_count_the_highest_source_offset_wins() -> None:
     old = [flow(*way, 7, 1, offset=0) for way in WAYS]
     assert told(ShopCounts(SETTINGS), *steady(0), *steady(1), *old, clock(2)) == []

@@ -193,6 +193,22 @@ def read(broker: str, topic: str) -> list[Any]:
     return sorted(records, key=lambda record: (record.partition, record.offset))
 
 
+def detected(alerts: list[Any]) -> list[Any]:
+    """Those that the law promises to be the same, live and replayed."""
+    return [alert for alert in alerts if alert["kind"] == "detected"]
+
+
+def standing(alerts: list[Any]) -> dict[str, Any]:
+    """Population alerts as last told, by id, without revisions; withdrawn ones are gone."""
+    newest: dict[str, Any] = {}
+    for alert in alerts:
+        if alert["kind"] == "population":
+            known = newest.get(alert["id"], alert)
+            if alert["revision"] >= known["revision"]:
+                newest[alert["id"]] = alert
+    return {id: {**a, "revision": 0} for id, a in newest.items() if not a["withdrawn"]}
+
+
 def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 

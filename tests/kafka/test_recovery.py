@@ -62,8 +62,9 @@ def check_states(broker: str, folders: list[Path], summary: dict[str, Any], scra
 
 
 def check_alerts(broker: str, out: Path) -> None:
-    sent = [json.loads(record.value) for record in live.read(broker, "migration-alerts")]
-    replayed = live.lines(out / "migration-alerts.jsonl")
+    every = [json.loads(record.value) for record in live.read(broker, "migration-alerts")]
+    sent = live.detected(every)
+    replayed = live.detected(live.lines(out / "migration-alerts.jsonl"))
     assert replayed
     assert {alert["id"]: alert for alert in sent} == {alert["id"]: alert for alert in replayed}
     # A repeat is the same alert.
