@@ -64,6 +64,12 @@ def mean(values: ArrayLike, level: float = LEVEL) -> Interval:
     return Interval(middle, middle - half, middle + half, count)
 
 
+def within(measured: Interval, least: float, most: float) -> Interval:
+    """The same, its ends no further than the number can lie: a share is not below 0."""
+    low, high = max(measured.low, least), min(measured.high, most)
+    return measured._replace(low=low, high=high) if low <= high else measured
+
+
 def by_shopper(
     values: ArrayLike,
     shoppers: ArrayLike,

@@ -11,7 +11,7 @@ from stream.evaluation.calibrating import Choices, calibrate
 from stream.settings import Settings
 from tests.evaluation.toy_log import toy_log
 
-CHOICES = Choices(budgets=(20.0, 5.0), events=60_000)
+CHOICES = Choices(budgets=(20.0, 5.0), events=30_000)
 
 
 def silent(line: str) -> None:
@@ -66,7 +66,7 @@ def test_the_settings_take_its_thresholds(made):
 
 
 def test_without_a_share_the_ring_stays_off():
-    made = calibrate(toy_log(), Choices(budgets=(20.0,), share=0.0, events=60_000), silent)
+    made = calibrate(toy_log(), Choices(budgets=(20.0,), share=0.0, events=30_000), silent)
     assert made.budgets[0].ring_threshold is None
     limits = drift.limits(Settings(calibration=made, false_alarms_per_10k_events=20.0))
     assert limits.ring_threshold == math.inf

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from stream.evaluation.bootstrap import Interval, by_shopper, mean, rate, share
+from stream.evaluation.bootstrap import Interval, by_shopper, mean, rate, share, within
 from stream.evaluation.plots import bars, lines, reliability
 from stream.evaluation.report import OURS, Metric, Report, Row, metric_of, shown
 
@@ -72,6 +72,11 @@ def test_intervals_hold_what_they_should():
     assert mean([1.0, 2.0, 3.0]).value == 2.0
     assert math.isnan(mean([1.0]).low)
     assert share(0, 0).n == 0
+
+
+def test_ends_lie_where_the_number_can():
+    assert within(mean([0.0, 0.1]), 0.0, 1.0).low == 0.0
+    assert math.isnan(within(mean([0.5]), 0.0, 1.0).low)
 
 
 def test_shoppers_are_drawn_as_wholes():

@@ -64,7 +64,7 @@ def _put(
 
 def delay(delays: Float64s) -> Interval:
     """The mean of so many delays, of those found."""
-    return bootstrap.mean(delays)
+    return bootstrap.within(bootstrap.mean(delays), 1.0, float(simulated.AFTER))
 
 
 def _description(bench: Bench, trials: int) -> str:
