@@ -20,7 +20,7 @@ LATEST = 4_294_967_295.0
 
 
 class MigrationRow:
-    """One shopper's categories, newest first: 488 bytes with 28 slots.
+    """One shopper's categories, newest first: 480 bytes with 28 slots.
 
     Slot 0 is the current one; the first `used` count. `long` and `short` count its events,
     decayed by the shopper's further ones, and `touched` is the whole Unix second of the latest.

@@ -1,30 +1,45 @@
 """How well the category of a shopper's next event is predicted, beside simple methods."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.core.decay import DAY
 from stream.core.rows import Float64s
-from stream.evaluation.bootstrap import by_shopper
+from stream.evaluation.bootstrap import by_shopper, share
 from stream.evaluation.logs import Log
-from stream.evaluation.next_category_baselines import METHODS, simple
+from stream.evaluation.next_category_baselines import METHODS, POPULARITY, Tuning, simple, tuned
+from stream.evaluation.next_category_bilinear import NAME as BILINEAR
+from stream.evaluation.next_category_bilinear import bilinear
 from stream.evaluation.next_category_engine import predicted
 from stream.evaluation.next_category_judge import Walk, walk
 from stream.evaluation.plots import reliability
-from stream.evaluation.report import OURS, Report
+from stream.evaluation.report import OURS, Metric, Report
 from stream.settings import Settings
 
 LEARNED_ONLY = 4 / 9
 """The first part of a log's time is learned from and not reported: there things are tuned."""
 LAG = 1000
+TIMELESS, LATE = f"{OURS}, time of asking unknown", f"{OURS}, shop {LAG:,} events late"
 BINS = 8
+ABOUT = (
+    "Each event's category is predicted, then learned. All categories of the log are known from "
+    "the start, as from a catalog. The first four ninths of the time are learned from and not "
+    "reported; half-lives and priors of the simple methods are picked there. Log-loss is in nats; "
+    "of categories held equally likely, the true one takes the middle rank. Returns are told among "
+    "the shopper's other categories, entries among those the shopper never touched. Intervals "
+    "draw whole shoppers."
+)
 Verdicts = NDArray[np.void]
 Flags = NDArray[np.bool_]
 
 
 def tables(logs: Sequence[Log], seed: int, report: Report, say: Callable[[str], None]) -> None:
     """Predict each event of the logs, then learn it; report the later part."""
+    report.measure("predicted", Metric("held likely"))
+    report.measure("observed", Metric("came"))
     for log in logs:
         _table(log, seed, report, say)
 
@@ -33,23 +48,39 @@ def _table(log: Log, seed: int, report: Report, say: Callable[[str], None]) -> N
     steps = walk(log)
     table, told = f"Next category, {log.name}", _reported(steps)
     say(f"{table}: {int(told.sum()):,} of {len(told):,} events are reported")
+    report.describe(table, ABOUT)
     settings = Settings()
     ours = predicted(steps, settings)
-    verdicts = {OURS: np.asarray(ours.verdicts)}
-    verdicts[f"{OURS}, time of asking unknown"] = np.asarray(
-        predicted(steps, settings, gaps=False).verdicts
-    )
-    verdicts[f"{OURS}, shop {LAG:,} events late"] = np.asarray(
-        predicted(steps, settings, adopt_every=LAG).verdicts
-    )
+    verdicts = {
+        OURS: np.asarray(ours.verdicts),
+        TIMELESS: np.asarray(predicted(steps, settings, gaps=False).verdicts),
+        LATE: np.asarray(predicted(steps, settings, adopt_every=LAG).verdicts),
+    }
     for number, name in enumerate(METHODS):
         say(f"{table}: {name}")
-        verdicts[name] = np.asarray(simple(steps, number))
+        tuning = tuned(steps, number, int((~told).sum()))
+        if tuning.half_life < math.inf or tuning.prior != 1.0:
+            report.note(f"{name}: {_said(number, tuning)}.", table)
+        verdicts[name] = np.asarray(simple(steps, number, tuning))
+    say(f"{table}: {BILINEAR}")
+    verdicts[BILINEAR] = np.asarray(bilinear(steps))
     for name, found in verdicts.items():
         _rows(report, table, name, found, told, steps, seed)
-        if name not in (OURS,):
+        if name != OURS:
             _gain(report, table, name, verdicts[OURS], found, told, steps, seed)
-    _gate(report, table, ours.gates, verdicts[OURS], told)
+    _gate(report, log.name, ours.gates, verdicts[OURS], told)
+
+
+def _said(method: int, tuning: Tuning) -> str:
+    """How a method was set, in words."""
+    seconds = method == POPULARITY
+    half_life = tuning.half_life / DAY if seconds else tuning.half_life
+    parts = []
+    if half_life < math.inf:
+        parts.append(f"half-life {half_life:g} {'days' if seconds else 'events of the shopper'}")
+    if not seconds:
+        parts.append(f"popularity counts as {tuning.prior:g} events")
+    return ", ".join(parts)
 
 
 def _reported(steps: Walk) -> Flags:
@@ -96,17 +127,23 @@ def _gain(
         report.put(table, name, setting, f"hr@{place}", by_shopper(hits, shoppers, seed))
 
 
-def _gate(report: Report, table: str, gates: Float64s, found: Verdicts, told: Flags) -> None:
+def _gate(report: Report, log: str, gates: Float64s, found: Verdicts, told: Flags) -> None:
     """Whether staying, returning and entering come as often as they are held likely."""
-    asked = told & (found["step"] >= 0)
+    asked, table = told & (found["step"] >= 0), f"Stay, return or enter, {log}"
+    report.describe(table, f"Predictions in {BINS} groups of equal size by what was held likely.")
     curves: dict[str, tuple[list[float], list[float], list[int]]] = {}
     for step, name in enumerate(("stay", "return", "enter")):
         said, came = gates[asked, step], found["step"][asked] == step
         parts = np.array_split(np.argsort(said, kind="stable"), BINS)
+        groups = [part for part in parts if len(part)]
+        for number, part in enumerate(groups, 1):
+            setting = f"{name}, group {number}"
+            report.put(table, OURS, setting, "predicted", float(said[part].mean()))
+            report.put(table, OURS, setting, "observed", share(int(came[part].sum()), len(part)))
         curves[name] = (
-            [float(said[part].mean()) for part in parts],
-            [float(came[part].mean()) for part in parts],
-            [len(part) for part in parts],
+            [float(said[part].mean()) for part in groups],
+            [float(came[part].mean()) for part in groups],
+            [len(part) for part in groups],
         )
     caption = "Stay, return or enter: what was held likely, and how often it came."
     report.plot(caption, reliability(curves), table)

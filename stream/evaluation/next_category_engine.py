@@ -12,8 +12,8 @@ from stream.core.knowledge import CategoryRow, Rates, TotalsRow, Update
 from stream.core.migration import MixtureRow, Pace
 from stream.core.migration_evidence import MarkRow, OutlookRow
 from stream.core.migration_slots import MigrationRow
-from stream.core.rows import Float64s, Rows, zeros
-from stream.core.updates import RECENT
+from stream.core.next_category import note
+from stream.core.rows import Float64s, Int64s, Rows, zeros
 from stream.evaluation.next_category_judge import (
     MARKED,
     VERDICT,
@@ -22,6 +22,7 @@ from stream.evaluation.next_category_judge import (
     Walk,
     judge,
     mark_own,
+    step_to,
 )
 from stream.settings import Settings
 
@@ -44,15 +45,6 @@ def spread(
             chances[category] = migration.chance_without(outlook, categories, totals, category)
 
 
-@kernel
-def report(update: Update, row: MigrationRow, category: int, at: float) -> None:
-    """Write down what the event teaches about the shop."""
-    update.occurred_at, update.category_index, update.item_index = at, category, -1
-    update.step = migration_slots.step_of(row, category)
-    for place in range(RECENT):
-        update.recent_categories[place] = row.codes[place] if place < row.used else -1
-
-
 @outlined
 def follow(
     log: Walk,
@@ -65,6 +57,7 @@ def follow(
     marks: Rows[MarkRow],
     updates: Rows[Update],
     marked: Rows[MarkedRow],
+    seen_of: Int64s,
     verdicts: Rows[VerdictRow],
     gates: Float64s,
     chances: Float64s,
@@ -76,7 +69,9 @@ def follow(
     """Predict each event, judge, learn; the shop's rows learn every `adopt_every` events."""
     outlook, mixture, adopted = outlooks[0], mixtures[0], 0
     for event in range(len(log.at)):
-        row, came, at = shoppers[log.shoppers[event]], log.categories[event], log.at[event]
+        shopper, came, at = log.shoppers[event], log.categories[event], log.at[event]
+        row, first = shoppers[shopper], log.hold_first[shopper]
+        seen = first + seen_of[shopper]
         if event - adopted >= adopt_every:
             for place in range(adopted, event):
                 knowledge.learn_category(categories, totals[0], updates[place], rates)
@@ -87,25 +82,17 @@ def follow(
         if migration.predict(
             row, codes, categories, totals[0], mixture, outlook, marks, asked, gap, pace
         ):
-            first = log.hold_first[log.shoppers[event]]
-            seen = first + marked[log.known + log.shoppers[event]].event
+            current = int(row.codes[0])
+            step = 0 if came == current else step_to(log.hold[event], -1, seen)
             mark_own(marked, log.hold_category, first, seen, event + 1)
-            step = 2
-            current = row.codes[0]
-            if came == current:
-                step = 0
-            elif log.hold[event] < seen:
-                step = 1
             spread(chances, outlook, row, categories, totals[0], marks)
             judge(verdicts[event], chances, came, current, step, event + 1, marked)
             for which in range(3):
                 gates[event, which] = outlook.gated.chances[which]
             migration.learn(mixture, row, codes, outlook, marks, came)
-        report(updates[event], row, came, at)
-        mine = log.hold[event] - log.hold_first[log.shoppers[event]]
-        if mine >= marked[log.known + log.shoppers[event]].event:
-            marked[log.known + log.shoppers[event]].event = mine + 1
+        note(updates[event], row, came, at)
         migration_slots.push(row, came, at)
+        seen_of[shopper] = max(seen_of[shopper], log.hold[event] - first + 1)
 
 
 class Predicted(NamedTuple):
@@ -137,7 +124,8 @@ def predicted(log: Walk, settings: Settings, adopt_every: int = 1, gaps: bool = 
         zeros(1, room, OutlookRow),
         zeros(known, migration_evidence.MARK, MarkRow),
         zeros(events, knowledge.UPDATE, Update),
-        zeros(known + shoppers, MARKED, MarkedRow),
+        zeros(known, MARKED, MarkedRow),
+        np.zeros(shoppers, np.int64),
         verdicts,
         gates,
         np.zeros(known),

@@ -8,6 +8,7 @@ import numpy as np
 from stream.core.compiled import kernel
 from stream.core.knowledge import ENTER, RETURN, STAY
 from stream.core.rows import Float64s, Int32s, Int64s, Layout, Rows
+from stream.errors import StreamError
 from stream.evaluation.logs import Log
 
 SMALLEST = 1e-12
@@ -65,8 +66,18 @@ class Walk(NamedTuple):
 
 
 def walk(log: Log) -> Walk:
-    """The events of a log that have a category."""
+    """The events of a log that have a category.
+
+    Raises
+    ------
+    StreamError
+        If none has.
+    """
     having = log.categories >= 0
+    if not having.any():
+        raise StreamError(
+            f"no event of {log.name} has a category: give a --catalog, or map one with --map"
+        )
     shoppers, categories = log.shoppers[having], log.categories[having]
     count, known = len(shoppers), int(categories.max(initial=-1)) + 1
     hold, hold_first, hold_category = _numbered(shoppers, categories, int(log.shoppers.max()) + 1)

@@ -1,14 +1,14 @@
-"""Speed, measured: `python -m tests.benchmarks [replay|worker|state|drift|all]`."""
+"""Speed, measured: `python -m tests.benchmarks [replay|worker|state|drift|migration|all]`."""
 
 from pathlib import Path
 
 import click
 
 from stream.errors import StreamError
-from tests.benchmarks import bench_drift, bench_replay, bench_state, bench_worker
+from tests.benchmarks import bench_drift, bench_migration, bench_replay, bench_state, bench_worker
 from tests.benchmarks.report import Report, Row
 
-PARTS = ("replay", "worker", "state", "drift")
+PARTS = ("replay", "worker", "state", "drift", "migration")
 
 
 @click.command(epilog="Example: python -m tests.benchmarks replay --taobao UserBehavior.csv.gz")
@@ -36,7 +36,7 @@ PARTS = ("replay", "worker", "state", "drift")
     help="Write the numbers here too.",
 )
 def main(part: str, quick: bool, taobao: Path | None, peers: str, results: Path | None) -> None:
-    """Measure how fast replay, worker, state and the shift detector are.
+    """Measure how fast replay, worker, state, the shift detector and the predictor are.
 
     Peers whose libraries are not ours get an environment in the cache folder, once.
     """
@@ -51,6 +51,7 @@ def main(part: str, quick: bool, taobao: Path | None, peers: str, results: Path 
         "worker": lambda: bench_worker.run(report, names, quick),
         "state": lambda: bench_state.run(report, quick),
         "drift": lambda: _drift(report, quick),
+        "migration": lambda: bench_migration.run(report, quick),
     }
     try:
         for name in PARTS if part == "all" else [part]:

@@ -19,11 +19,13 @@ from hypothesis import strategies as st
 from river import base, checks
 from river.checks import common
 
+from stream.core.bilinear import BilinearMigration
 from stream.core.drift_detector import ShiftDetector
 from stream.core.entering import EnteringInterest
 from stream.core.factorization import SoftmaxFactorization
 from stream.core.implicit import ImplicitRanker
 from stream.core.interest import InterestProfile
+from stream.core.next_category import NextCategory
 from stream.core.popularity import DecayedPopularity
 from stream.core.transitions import TransitionCounts
 
@@ -98,6 +100,25 @@ ESTIMATORS: dict[str, Contract] = {
             model.rank(user, {*IDS, id}, 1e4),
         ),
         restore=EnteringInterest.restore,
+    ),
+    "NextCategory": Contract(
+        make=lambda: NextCategory(4, 3, 2, 3, transition_half_life=600, popularity_half_life=900),
+        learn=NextCategory.learn_one,
+        arguments=lambda event: (event.user, event.category, event.at),
+        ask=lambda model, user, id: (
+            model.predict_one(user, id, 1e4),
+            model.rank(user, {*IDS, id}, 1e4),
+            model.likely(user, 1e4, 3),
+            model.explain(user, id, 1e4),
+        ),
+        restore=NextCategory.restore,
+    ),
+    "BilinearMigration": Contract(
+        make=lambda: BilinearMigration(factors=8, negatives=3),
+        learn=BilinearMigration.learn_one,
+        arguments=lambda event: (event.user, event.category),
+        ask=lambda model, user, id: (model.predict_one(user, id), model.rank(user, {*IDS, id})),
+        restore=BilinearMigration.restore,
     ),
     "TransitionCounts": ranker(lambda: TransitionCounts(half_life=600, slots=4)),
     "DecayedPopularity": ranker(lambda: DecayedPopularity(half_life=600)),
