@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core.decay import DAY
-from stream.core.rows import Float64s
 from stream.evaluation.bootstrap import by_shopper, share
 from stream.evaluation.logs import Log
 from stream.evaluation.next_category_baselines import METHODS, POPULARITY, Tuning, simple, tuned
 from stream.evaluation.next_category_bilinear import NAME as BILINEAR
 from stream.evaluation.next_category_bilinear import bilinear
-from stream.evaluation.next_category_engine import predicted
+from stream.evaluation.next_category_engine import Predicted, predicted
 from stream.evaluation.next_category_judge import Walk, walk
 from stream.evaluation.plots import reliability
 from stream.evaluation.report import OURS, Metric, Report
@@ -24,6 +23,7 @@ LEARNED_ONLY = 4 / 9
 LAG = 1000
 TIMELESS, LATE = f"{OURS}, time of asking unknown", f"{OURS}, shop {LAG:,} events late"
 BINS = 8
+SLOTS = Settings().prediction_slots
 ABOUT = (
     "Each event's category is predicted, then learned. All categories of the log are known from "
     "the start, as from a catalog. The first four ninths of the time are learned from and not "
@@ -68,7 +68,7 @@ def _table(log: Log, seed: int, report: Report, say: Callable[[str], None]) -> N
         _rows(report, table, name, found, told, steps, seed)
         if name != OURS:
             _gain(report, table, name, verdicts[OURS], found, told, steps, seed)
-    _gate(report, log.name, ours.gates, verdicts[OURS], told)
+    _gate(report, log.name, ours, told)
 
 
 def _said(method: int, tuning: Tuning) -> str:
@@ -127,13 +127,17 @@ def _gain(
         report.put(table, name, setting, f"hr@{place}", by_shopper(hits, shoppers, seed))
 
 
-def _gate(report: Report, log: str, gates: Float64s, found: Verdicts, told: Flags) -> None:
+def _gate(report: Report, log: str, ours: Predicted, told: Flags) -> None:
     """Whether staying, returning and entering come as often as they are held likely."""
-    asked, table = told & (found["step"] >= 0), f"Stay, return or enter, {log}"
-    report.describe(table, f"Predictions in {BINS} groups of equal size by what was held likely.")
+    asked, table = told & (ours.steps >= 0), f"Stay, return or enter, {log}"
+    report.describe(
+        table,
+        f"Predictions in {BINS} groups of equal size by what was held likely. Own categories are "
+        f"those in the shopper's {SLOTS} slots.",
+    )
     curves: dict[str, tuple[list[float], list[float], list[int]]] = {}
     for step, name in enumerate(("stay", "return", "enter")):
-        said, came = gates[asked, step], found["step"][asked] == step
+        said, came = ours.gates[asked, step], ours.steps[asked] == step
         parts = np.array_split(np.argsort(said, kind="stable"), BINS)
         groups = [part for part in parts if len(part)]
         for number, part in enumerate(groups, 1):

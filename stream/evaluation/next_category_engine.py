@@ -60,6 +60,7 @@ def follow(
     seen_of: Int64s,
     verdicts: Rows[VerdictRow],
     gates: Float64s,
+    steps: Int64s,
     chances: Float64s,
     rates: Rates,
     pace: Pace,
@@ -89,17 +90,21 @@ def follow(
             judge(verdicts[event], chances, came, current, step, event + 1, marked)
             for which in range(3):
                 gates[event, which] = outlook.gated.chances[which]
-            migration.learn(mixture, row, codes, outlook, marks, came)
+            steps[event] = migration.learn(mixture, row, codes, outlook, marks, came)
         note(updates[event], row, came, at)
         migration_slots.push(row, came, at)
         seen_of[shopper] = max(seen_of[shopper], log.hold[event] - first + 1)
 
 
 class Predicted(NamedTuple):
-    """Our verdicts, one an event, and the gate's chances, [events, 3]."""
+    """Our verdicts, one an event, and the gate's chances, [events, 3], with the step that came.
+
+    To the gate, a category that lost its slot is one to enter; to the verdicts it is an own one.
+    """
 
     verdicts: Rows[VerdictRow]
     gates: Float64s
+    steps: Int64s
 
 
 def predicted(log: Walk, settings: Settings, adopt_every: int = 1, gaps: bool = True) -> Predicted:
@@ -114,6 +119,7 @@ def predicted(log: Walk, settings: Settings, adopt_every: int = 1, gaps: bool = 
     np.asarray(codes)["shop"] = np.arange(known)
     room = migration_evidence.outlook_layout(slots, neighbors, settings.prediction_depth)
     verdicts, gates = zeros(events, VERDICT, VerdictRow), np.zeros((events, 3))
+    steps = np.full(events, -1, np.int64)
     follow(
         log,
         zeros(shoppers, migration_slots.layout(slots), MigrationRow),
@@ -128,10 +134,11 @@ def predicted(log: Walk, settings: Settings, adopt_every: int = 1, gaps: bool = 
         np.zeros(shoppers, np.int64),
         verdicts,
         gates,
+        steps,
         np.zeros(known),
         knowledge.rates(settings),
         migration.pace(settings),
         adopt_every,
         gaps,
     )
-    return Predicted(verdicts, gates)
+    return Predicted(verdicts, gates, steps)
