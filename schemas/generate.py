@@ -102,7 +102,7 @@ OUTCOME = PredictionOutcome(
     settings="5d0c2f8b91e6a374",
 )
 POPULATION = PopulationAlert(
-    id="category-flows-0-1768435200-rising-strollers",
+    id="category-flows-0-1768435200-rising-6a1e83f09b7c42d5",
     direction="rising",
     category="strollers",
     sources=[FlowSource("tents", 37, 0.41), FlowSource("car seats", 12, 0.13)],
@@ -229,10 +229,15 @@ MESSAGES = (
         "category-flows",
         FLOW,
         "A JSON list of the kind, the partition, and what is counted.",
-        ("send",),
+        ("send", "receive"),
         others=(("demand", DEMAND), ("clock", CLOCK)),
     ),
-    Described("demand-forecasts", FORECAST, "Horizon, series, category and item."),
+    Described(
+        "demand-forecasts",
+        FORECAST,
+        "A JSON list of the horizon, the series, the category and the item.",
+        ("send",),
+    ),
     Described("catalog-item", ITEM, is_topic=False),
 )
 HEADERS = {
@@ -247,6 +252,7 @@ KINDS = {
     "migration-alerts": "migration-alert",
     "recommendation-deltas": "recommendation-delta",
     "category-flows": "category-flow",
+    "demand-forecasts": "demand-forecast",
     "shop-updates": "shop-updates",
     "dead-letters": "dead-letter",
 }

@@ -202,8 +202,8 @@ class PopulationAlert(Struct, frozen=True, tag_field="kind", tag="population", k
 
     `rising` and `falling` compare who came to a category with the window before. `flow`
     says that one category leads to another more than before, beyond what the rest of the
-    shop does. A correction has the same id and the next revision; no alert rests on fewer
-    shoppers than the setting `min_users`.
+    shop does. A correction has the same id and a higher revision: keep the highest. Who moves
+    in from two categories counts twice; none rests on fewer moves than the setting `min_users`.
     """
 
     id: Name
@@ -318,7 +318,8 @@ class CategoryFlow(Struct, frozen=True, tag_field="kind", tag="flow", kw_only=Tr
     """Shoppers who went from one category to another in a window, as one partition counts.
 
     Key: kind, partition, window, from and to. Topic: category-flows. An absolute count:
-    of one key the highest `source_offset` wins. A shopper counts once.
+    of one key the highest `source_offset` wins. A shopper counts once. A key without a value
+    says that nobody needs the count any more.
     """
 
     partition: NaturalNumber

@@ -128,7 +128,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     false_discovery_rate: Share = 0.05
     """Of population alerts, the share that chance may explain."""
     min_users: Count = 10
-    """No population alert rests on fewer shoppers."""
+    """No population alert rests on fewer moves, and none names a flow of fewer shoppers."""
     forecast_interval: Annotated[float, Meta(ge=0.5, le=0.99)] = 0.8
     """How often a forecast's interval should hold the truth."""
     forecast_items: Annotated[int, Meta(ge=0, le=100_000)] = 100

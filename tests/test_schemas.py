@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from stream.core.engine import PLACES
+from stream.core.shop_counts import Findings
 from stream.core.updates import decode, encode, unpacked
 from stream.outcome import Outcome
-from stream.topology.outputs import flow_outputs, outputs
+from stream.topology.outputs import flow_outputs, outputs, shop_outputs
 
 TOP = Path(__file__).parents[1]
 SCHEMAS = TOP / "schemas"
@@ -125,7 +126,9 @@ def test_what_the_worker_publishes_has_the_headers_and_keys_that_asyncapi_tells(
     told = [generate.FLOW, generate.DEMAND, generate.CLOCK]
     published = list(outputs(outcome, "behavior-events", 2))
     published += flow_outputs(told, "behavior-events", 2)
-    assert len(published) == 9
+    findings = Findings([generate.POPULATION], [generate.FORECAST], [])
+    published += shop_outputs(findings, 4)
+    assert len(published) == 11
     for record in published:
         (title,) = document["channels"][record.topic]["messages"]
         message = document["components"]["messages"][title]

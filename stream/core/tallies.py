@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import nsmallest
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -71,7 +72,7 @@ class Demand(NamedTuple):
 Cell = TypeVar("Cell", Move, Demand)
 
 
-class Count(Struct):
+class Count(Struct, gc=False):
     """What a cell holds, and what was last told of it; thousandths where it is demand.
 
     `name` is that of the item, if the cell is an item's.
@@ -99,7 +100,14 @@ class Tallies:
         self.told_at = -math.inf
         """The clock when counts were last told."""
         self._items_of: Counter[int] = Counter()
+        self._sold: Counter[int] = Counter()
+        self._best: list[int] = []
+        self._best_on = 0
+        self._moves_of: dict[int, list[Move]] = {}
+        self._demand_of: dict[int, list[Demand]] = {}
         self._touched: dict[Move | Demand, None] = {}
+        self._untold: dict[Move | Demand, None] = {}
+        self._untold_items: dict[int, dict[Demand, None]] = {}
 
     def add(self, events: Rows[Event], quantities: Float64s, names: Mapping[int, str]) -> int:
         """Count events that the loop has seen; return how many came too late to count.
@@ -132,17 +140,15 @@ class Tallies:
         if clock == -math.inf or not (whole or clock >= self.told_at + self._step):
             return []
         self.told_at = clock
+        if whole:
+            self._best_on = 0
         told: list[Told] = []
-        for move, count in self.moves.items():
+        for cell in self._take_untold(clock):
+            count = self._count(cell)
             if count.now != count.told:
-                told.append(self._flow(move, count, partition, offset, categories))
-                self._told(move, count)
-        top = self._best_sellers()
-        for cell, count in self.demand.items():
-            if count.now == count.told or (cell.item and cell.item not in top):
-                continue
-            told.append(self._demand(cell, count, partition, offset, categories))
-            self._told(cell, count)
+                told.append(self._message(cell, count, partition, offset, categories))
+                count.told = count.now
+                self._touched[cell] = None
         told.append(
             PartitionClock(
                 partition=partition, partitions=partitions, clock=clock, source_offset=offset
@@ -156,16 +162,23 @@ class Tallies:
         oldest = clock - KEPT_WINDOWS * self._window
         first_window = math.floor(oldest / self._window)
         first_day = self._calendar.day_of(oldest)
-        moves = [move for move in self.moves if move.window < first_window]
-        days = [cell for cell in self.demand if cell.day < first_day]
-        for move in moves:
-            del self.moves[move]
-        for cell in days:
-            del self.demand[cell]
-            if cell.item:
-                self._items_of[cell.day] -= 1
-        self._items_of += Counter()
-        self._touched.update(dict.fromkeys([*moves, *days]))
+        for window in [window for window in self._moves_of if window < first_window]:
+            for move in self._moves_of.pop(window):
+                del self.moves[move]
+                self._touched[move] = None
+        days = [day for day in self._demand_of if day < first_day]
+        for day in days:
+            self._items_of.pop(day, None)
+            for cell in self._demand_of.pop(day):
+                count = self.demand.pop(cell)
+                self._touched[cell] = None
+                if cell.item:
+                    self._sold[cell.item] -= count.now
+                    self._untold_items.get(cell.item, {}).pop(cell, None)
+        if days:
+            self._sold = Counter({item: sold for item, sold in self._sold.items() if sold})
+            untold = self._untold_items.items()
+            self._untold_items = {item: cells for item, cells in untold if cells}
 
     def bounds(self, move: Move) -> tuple[float, float]:
         """When a move's window begins and ends, Unix seconds."""
@@ -187,11 +200,17 @@ class Tallies:
             numbers = msgspec.msgpack.decode(key, type=tuple[int, ...])
             count = msgspec.msgpack.decode(value, type=Count)
             if len(numbers) == len(Move._fields):
-                self.moves[Move(*numbers)] = count
-                continue
-            cell = Demand(*numbers)
-            self.demand[cell] = count
-            self._items_of[cell.day] += 1 if cell.item else 0
+                self._new(self.moves, Move(*numbers), count)
+            else:
+                self._new(self.demand, Demand(*numbers), count)
+        for cell, count in self.demand.items():
+            if cell.item:
+                self._items_of[cell.day] += 1
+                self._sold[cell.item] += count.now
+        every: list[Move | Demand] = [*self.moves, *self.demand]
+        for one in every:
+            if self._count(one).now != self._count(one).told:
+                self._note_untold(one)
 
     def _add_moves(self, left: np.ndarray) -> None:
         windows = np.floor(left["occurred_at"] / self._window).astype(np.int64)
@@ -221,28 +240,62 @@ class Tallies:
                 return
             self._items_of[cell.day] += 1
         self._change(self.demand, cell, amount, name)
+        self._sold[cell.item] += amount
 
     def _change(
         self, cells: dict[Cell, Count], cell: Cell, amount: int, name: str | None = None
     ) -> None:
         count = cells.get(cell)
         if count is None:
-            count = cells[cell] = Count(0, name=name)
+            count = self._new(cells, cell, Count(0, name=name))
         count.now += amount
         self._touched[cell] = None
+        self._note_untold(cell)
 
-    def _told(self, cell: Move | Demand, count: Count) -> None:
-        count.told = count.now
-        self._touched[cell] = None
+    def _new(self, cells: dict[Cell, Count], cell: Cell, count: Count) -> Count:
+        cells[cell] = count
+        if isinstance(cell, Move):
+            self._moves_of.setdefault(cell.window, []).append(cell)
+        else:
+            self._demand_of.setdefault(cell.day, []).append(cell)
+        return count
 
-    def _best_sellers(self) -> set[int]:
-        """The items that sold most over all days kept; of equals those with the lower id."""
-        sold: Counter[int] = Counter()
-        for cell, count in self.demand.items():
-            if cell.item:
-                sold[cell.item] += count.now
-        order = sorted(sold.items(), key=lambda entry: (-entry[1], entry[0]))
-        return {item for item, _ in order[: self._top]}
+    def _note_untold(self, cell: Move | Demand) -> None:
+        if isinstance(cell, Demand) and cell.item:
+            self._untold_items.setdefault(cell.item, {})[cell] = None
+        else:
+            self._untold[cell] = None
+
+    def _take_untold(self, clock: float) -> list[Move | Demand]:
+        """What changed since it was told, but for items that do not sell best."""
+        taken = list(self._untold)
+        self._untold = {}
+        for item in self._best_sellers(clock):
+            taken += self._untold_items.pop(item, ())
+        return taken
+
+    def _best_sellers(self, clock: float) -> list[int]:
+        """The items that sold most over the days kept, chosen anew each day of the clock.
+
+        Of equals those with the lower id.
+        """
+        day = self._calendar.day_of(clock)
+        if day != self._best_on:
+            self._best_on = day
+            order = ((-sold, item) for item, sold in self._sold.items() if sold > 0)
+            self._best = [item for _, item in nsmallest(self._top, order)]
+        return self._best
+
+    def _count(self, cell: Move | Demand) -> Count:
+        return self.moves[cell] if isinstance(cell, Move) else self.demand[cell]
+
+    def _message(
+        self, cell: Move | Demand, count: Count, partition: int, offset: int,
+        categories: Sequence[str],
+    ) -> Told:  # fmt: skip
+        if isinstance(cell, Move):
+            return self._flow(cell, count, partition, offset, categories)
+        return self._demand(cell, count, partition, offset, categories)
 
     def _flow(
         self, move: Move, count: Count, partition: int, offset: int, categories: Sequence[str]

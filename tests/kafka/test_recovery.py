@@ -63,8 +63,9 @@ def check_states(broker: str, folders: list[Path], summary: dict[str, Any], scra
 
 def check_alerts(broker: str, out: Path) -> None:
     every = [json.loads(record.value) for record in live.read(broker, "migration-alerts")]
-    sent = live.detected(every)
-    replayed = live.detected(live.lines(out / "migration-alerts.jsonl"))
+    expected = live.lines(out / "migration-alerts.jsonl")
+    assert live.standing(every) == live.standing(expected)
+    sent, replayed = live.detected(every), live.detected(expected)
     assert replayed
     assert {alert["id"]: alert for alert in sent} == {alert["id"]: alert for alert in replayed}
     # A repeat is the same alert.
