@@ -47,6 +47,10 @@ def combined_hash(hashes: Sequence[str]) -> str:
     return hashlib.blake2b("".join(hashes).encode(), digest_size=16).hexdigest()
 
 
+class NothingYet(StreamError):
+    """A partition's folder without a checkpoint: its worker just began."""
+
+
 class StoredPartition:
     """One partition's checkpoint, opened for reading; a worker may go on writing it."""
 
@@ -55,11 +59,20 @@ class StoredPartition:
         self.checkpoint = Checkpoint(path, read_only=True)
         header = self.checkpoint.header()
         if header is None:
-            raise StreamError(f"state: {path} holds nothing yet")
+            self.checkpoint.close()
+            raise NothingYet(f"state: {path} holds nothing yet")
         self.header: Header = header
         calibration = {"calibration": self.checkpoint.calibration()}
         self.settings = msgspec.convert(header.meaning | calibration, Settings)
         self._codec = RowCodec(layout(self.settings))
+
+    @classmethod
+    def found(cls, path: Path) -> "StoredPartition | None":
+        """The partition in a folder, None where it holds nothing yet."""
+        try:
+            return cls(path)
+        except NothingYet:
+            return None
 
     def hash(self) -> str:
         return stored_hash(self.checkpoint, self.settings)
@@ -155,16 +168,8 @@ def stored_partitions(state: Path) -> list[StoredPartition]:
     )
     if not folders:
         raise WrongUse(f"no partitions in {state}: give the --state folder of a worker or replay")
-    holding = [path for path in folders if _holds_something(path)]
-    return [StoredPartition(path) for path in holding or folders]
-
-
-def _holds_something(path: Path) -> bool:
-    checkpoint = Checkpoint(path, read_only=True)
-    try:
-        return checkpoint.header() is not None
-    finally:
-        checkpoint.close()
+    parts = [part for path in folders if (part := StoredPartition.found(path)) is not None]
+    return parts or [StoredPartition(path) for path in folders]
 
 
 def stored_shop(state: Path, settings: Settings) -> ShopModel | None:
