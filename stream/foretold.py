@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from stream.core.engine import PLACES
+from stream.core.engine_rows import PLACES
 from stream.core.horizon import Foreseen, Outcome
 from stream.core.ids import NONE
 from stream.messages import PredictedAlert, PredictionOutcome
 
 DIGITS = 5
+"""Of scores and shares: float32 has little more, and a list has twenty of each."""
 
 Foretold = PredictedAlert | PredictionOutcome
 

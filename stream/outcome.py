@@ -9,13 +9,13 @@ import numpy as np
 
 from stream.core import drift
 from stream.core.drift_confidence import confidence, log_excess, score
-from stream.core.engine import PLACES, Event, Results
+from stream.core.engine_rows import PLACES, Event, Results
 from stream.core.ids import NONE
 from stream.core.ranking import REASONS, RankedRow
 from stream.core.rows import Rows
 from stream.core.shop import ShopModel
 from stream.core.updates import LAYOUT as UPDATE
-from stream.foretold import Foretold
+from stream.foretold import DIGITS, Foretold
 from stream.messages import (
     DeadLetter,
     MigrationAlert,
@@ -29,8 +29,6 @@ from stream.settings import Settings
 
 MOST_CHANGES = 5
 SMALLEST_CHANGE = 0.005
-DIGITS = 5
-"""Of scores and shares: float32 has little more, and a list has twenty of each."""
 
 
 class Alarm(NamedTuple):

@@ -1,24 +1,25 @@
 """One partition of shoppers: skip what is known, apply what is new, store it."""
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from stream.core import engine, sessions
-from stream.core.engine import EVENT, PLACES, ROW, SLICE, TURN, Event
+from stream.codebook import Codebook
+from stream.core import engine, engine_rows, sessions
+from stream.core.engine import ROW, TURN
+from stream.core.engine_rows import EVENT, PLACES, SLICE, Event
 from stream.core.events import Decoder, Ignored, Touch
 from stream.core.horizon import Horizons
 from stream.core.ids import NONE, identify
-from stream.core.rows import Int64s, Rows, grown, zeros
+from stream.core.rows import Int64s, Rows, zeros
 from stream.core.sessions import DEADLINE, WITNESSES, Deadline
 from stream.core.shop import ShopModel
 from stream.core.shoppers import layout
-from stream.core.table import MISSING
 from stream.core.tallies import Tallies, Told
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
@@ -31,10 +32,6 @@ from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import Header, RowCodec
 from stream.storage.residence import Residence
 from stream.stored import partition_folder, stored_hash
-
-log = logging.getLogger(__name__)
-# The ring divides by popularity, and float32 has no smaller.
-RAREST = 1e-9
 
 
 class Record(Protocol):
@@ -89,22 +86,20 @@ class Shard:
         except BaseException:
             self._checkpoint.close()
             raise
-        self._codes: dict[str, tuple[int, int]] = {}
-        self._code_of: dict[int, int] = {}
         self._stored_categories = len(self.categories)
         self.counts = Counter(self.header.counts)
         self._decode = Decoder(settings)
-        self._rules = engine.rules(settings)
-        self._results = engine.results(settings)
+        self._rules = engine_rows.rules(settings)
+        self._results = engine_rows.results(settings)
         self._state = self._opened_state()
-        for code, name in enumerate(self.categories):
-            self._number(code, name)
+        self._codebook = Codebook(
+            partition, self.categories, self._rules.followed, settings.calibration
+        )
         self._residence = Residence(self._state, self._codec, self._checkpoint, settings.seed)
         self._writer = Writer(topic, partition, settings, self.categories)
         self._horizons = Horizons(settings)
         self._horizons.restore(self._checkpoint.foresight())
         self._foreteller = Foreteller(topic, partition, self.header.settings)
-        self._mapped = (-1, 0)
         self._tallies = Tallies(settings)
         self._tallies.restore(self._checkpoint.tallies())
         self._tallies.told_at = self.header.told_at
@@ -273,7 +268,8 @@ class Shard:
         progress, done = self._results.progress[0], 0
         self._admit(events, touches, users, self._latest_clock(events))
         rules = self._rules._replace(muted=muted)
-        self._map_categories(shop)
+        self._codebook.meet(shop)
+        self._state = self._state._replace(codes=self._codebook.rows)
         own, desk = self._horizons.own, self._horizons.desk(self._state.codes, shop)
         while done < len(events):
             self._make_room()
@@ -289,19 +285,12 @@ class Shard:
         self.counts["repeats"] += int(progress.repeats)
         progress.repeats = 0
 
-    def _map_categories(self, shop: ShopModel) -> None:
-        """Find out which rows of the shop model the categories have, where that may be new."""
-        now = (shop.position, len(self.categories))
-        if now != self._mapped:
-            codes = np.asarray(self._state.codes)[: len(self.categories)]
-            codes["shop"] = shop.category_numbers(np.ascontiguousarray(codes["id"]))
-            self._mapped = now
-
     def _take_foreseen(self, shop: ShopModel, outcome: Outcome) -> None:
-        foreseen = self._horizons.take_foreseen(lambda id: bool(self._category_name(id, shop)))
+        name_of = partial(self._codebook.name_of, shop=shop)
+        foreseen = self._horizons.take_foreseen(lambda id: bool(name_of(id)))
         if foreseen:
             ids = {id for one in foreseen for id in (one.category, one.origin) if id != NONE}
-            names = {id: self._category_name(id, shop) for id in ids}
+            names = {id: name_of(id) for id in ids}
             outcome.foretold += self._foreteller.alerts(foreseen, self._residence.users, names)
 
     def _turn(self, offset: int, shop: ShopModel, outcome: Outcome, muted: bool) -> None:
@@ -310,22 +299,13 @@ class Shard:
         for _ in self._horizons.turn(clock, self._state.codes, self._horizon_rows, muted):
             pass
         settled = self._horizons.take_outcomes()
-        names = {
-            one.settled.category: self._category_name(one.settled.category, shop) for one in settled
-        }
+        ids = {one.settled.category for one in settled}
+        names = {id: self._codebook.name_of(id, shop) for id in ids}
         outcome.foretold += self._foreteller.outcomes(settled, offset, names)
 
     def _horizon_rows(self, keys: Int64s) -> tuple[np.ndarray, list[str]]:
         rows, names = self._residence.peek(keys.tolist())
         return rows["strict"]["horizons"], names
-
-    def _category_name(self, id: int, shop: ShopModel) -> str:
-        """The category's name, "" where none came yet."""
-        code = self._code_of.get(id)
-        if code is not None:
-            return self.categories[code]
-        number = shop.categories.number_of(id)
-        return shop.categories.names[number] if number >= 0 else ""
 
     def _latest_clock(self, events: Rows[Event]) -> float:
         """No earlier than the partition's clock after these events, if not much later."""
@@ -398,38 +378,11 @@ class Shard:
         if name is None:
             self.counts["without_category"] += 1
             return -1, NONE
-        known = self._codes.get(name)
-        if known is None:
-            known = self._number(len(self.categories), name)
-            self.categories.append(name)
+        known = self._codebook.code(name)
         if known[0] >= self._rules.followed:
             self.counts["categories_not_followed"] += 1
         outcome.names[known[1]] = name
         return known
-
-    def _number(self, code: int, name: str) -> tuple[int, int]:
-        """Let a category have this code; its id beside it."""
-        if code >= len(self._state.codes):
-            self._state = self._state._replace(codes=grown(self._state.codes, code + 1))
-        if code == self._rules.followed:
-            log.warning(
-                "partition %d: the detector does not follow more than %d categories: "
-                "set wide_categories in a new --state folder",
-                self.partition,
-                code,
-            )
-        row, known = self._state.codes[code], (code, identify(name))
-        row.id, row.shop, row.popularity = known[1], MISSING, self._popularity(name)
-        self._codes[name] = known
-        self._code_of[known[1]] = code
-        return known
-
-    def _popularity(self, name: str) -> np.float32:
-        """The category's share of events in the calibration's table, 0 without one."""
-        calibration = self.settings.calibration
-        if calibration is None:
-            return np.float32(0.0)
-        return np.float32(max(calibration.popularity.get(name, calibration.others), RAREST))
 
     def _first_header(self, partitions: int) -> Header:
         if self.settings.calibration is not None:
@@ -469,8 +422,8 @@ class Shard:
                 "take a new --state folder"
             )
 
-    def _opened_state(self) -> engine.State:
-        state = engine.state(self.settings, self.settings.hot_users)
+    def _opened_state(self) -> engine_rows.State:
+        state = engine_rows.state(self.settings, self.settings.hot_users)
         if not self.header.clock:
             return state
         queue = np.frombuffer(self.header.queue, DEADLINE)
@@ -485,11 +438,11 @@ class Shard:
 def warm_up(settings: Settings) -> None:
     """Compile every kernel, or load it from the cache, before the first event waits for it."""
     shop = ShopModel(settings)
-    state, results = engine.state(settings, 4), engine.results(settings)
+    state, results = engine_rows.state(settings, 4), engine_rows.results(settings)
     horizons = Horizons(settings)
     engine.run(
         state, results, shop.view, horizons.own, horizons.desk(state.codes, shop),
-        zeros(0, EVENT, Event), 0, 0, engine.rules(settings),
+        zeros(0, EVENT, Event), 0, 0, engine_rows.rules(settings),
     )  # fmt: skip
     # More items than the smallest tables hold, so that growing them is compiled too.
     rows = np.zeros(32, UPDATE)

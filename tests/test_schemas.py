@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import yaml
 
-from stream.core.engine import PLACES
+from stream.core.engine_rows import PLACES
 from stream.core.shop_counts import Findings
 from stream.core.updates import decode, encode, unpacked
 from stream.outcome import Outcome

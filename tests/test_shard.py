@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stream.core.engine import PLACES, SLICE
+from stream.core.engine_rows import PLACES, SLICE
 from stream.core.ids import identify
 from stream.core.shop import ShopModel
 from stream.errors import StreamError

@@ -53,12 +53,6 @@ def slot_of(row: InterestRow, category: int) -> int:
 
 
 @kernel
-def knows(row: InterestRow, category: int) -> bool:
-    """Whether the category is among those remembered."""
-    return slot_of(row, category) >= 0
-
-
-@kernel
 def decay(row: InterestRow, at: float, short_half_life: float, long_half_life: float) -> None:
     """Bring both memories to time `at`; a late `at` leaves them as they are."""
     # Time begins with the first event, whatever its sign.

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 
 from stream.core.calendar import Calendar
-from stream.core.engine import Event
+from stream.core.engine_rows import Event
 from stream.core.events import BUY, RETURNED, VIEW
 from stream.core.flows import KEPT_WINDOWS
 from stream.core.ids import NONE

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stream.core.engine import State
+from stream.core.engine_rows import State
 from stream.core.ids import identify
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import RowCodec

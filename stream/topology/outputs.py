@@ -10,7 +10,7 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from stream.core.engine import PLACES
+from stream.core.engine_rows import PLACES
 from stream.core.shop_counts import Findings
 from stream.core.tallies import Told, key_of
 from stream.core.updates import encode as encode_updates

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core import engine, shoppers
+from stream.core import engine_rows, shoppers
 from stream.core.ids import identify
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import Header, RowCodec
@@ -28,7 +28,7 @@ def arena(slots: int = SLOTS) -> Iterator[tuple[Residence, Checkpoint]]:
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Checkpoint(Path(folder))
         codec = RowCodec(shoppers.layout(SMALL))
-        yield Residence(engine.state(SMALL, slots), codec, checkpoint, SMALL.seed), checkpoint
+        yield Residence(engine_rows.state(SMALL, slots), codec, checkpoint, SMALL.seed), checkpoint
         checkpoint.close()
 
 
