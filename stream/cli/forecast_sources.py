@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from stream.evaluation.logs import Log
     from stream.settings import Settings
 
-POLL_MILLISECONDS = 500
 BOTH: tuple[Series, ...] = ("purchases", "views")
 
 
@@ -28,24 +27,14 @@ class Found(NamedTuple):
 
 def from_topic(broker: str, series: Series) -> Found:
     """What workers published; of each key the topic keeps the newest, and some older ones."""
-    from kafka import KafkaConsumer, TopicPartition
+    from stream.storage.event_log.ranges import read
 
-    from stream.topology.topics import partitions_of
-
-    parts = [TopicPartition(FORECASTS, n) for n in range(partitions_of(broker, FORECASTS))]
-    consumer = KafkaConsumer(bootstrap_servers=broker.split(","), enable_auto_commit=False)
-    found: list[DemandForecast] = []
-    try:
-        consumer.assign(parts)
-        consumer.seek_to_beginning(*parts)
-        ends = consumer.end_offsets(parts)
-        while any(consumer.position(part) < ends[part] for part in parts):
-            for records in consumer.poll(timeout_ms=POLL_MILLISECONDS).values():
-                for record in records:
-                    address = f"{FORECASTS}[{record.partition}]@{record.offset}"
-                    found += _decoded(record.value, address)
-    finally:
-        consumer.close()
+    records = read(f"kafka://{broker}/{FORECASTS}", None, None, _say)
+    found = [
+        forecast
+        for record in records
+        for forecast in _decoded(record.value, f"{FORECASTS}[{record.partition}]@{record.offset}")
+    ]
     if not found:
         raise StreamError(
             f"{FORECASTS} at {broker} holds no forecast yet: a worker publishes one when a day "
@@ -54,14 +43,18 @@ def from_topic(broker: str, series: Series) -> Found:
     return Found(found, without_forecast(found, series))
 
 
-def _decoded(value: bytes | None, address: str) -> Iterator[DemandForecast]:
+def _say(line: str) -> None:
+    click.echo(f"drift: {line}", err=True)
+
+
+def _decoded(value: bytes, address: str) -> Iterator[DemandForecast]:
     """The forecast; nothing for a tombstone, or, with a line on stderr, for a stranger's record."""
-    if value is None:
+    if not value:
         return
     try:
         yield msgspec.json.decode(value, type=DemandForecast)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        click.echo(f"drift: {address} is no forecast known here: {error}", err=True)
+        _say(f"{address} is no forecast known here: {error}")
 
 
 def from_file(path: Path, series: Series) -> Found:

@@ -140,13 +140,24 @@ def remember(ring: RingRow, rows: Rows[EmbeddingRow], category: int) -> None:
 
 
 @kernel
+def normalize(chances: Float64s, count: int, highest: float) -> None:
+    """Turn the first logits, of which this is the highest, into chances: a softmax."""
+    total = 0.0
+    for place in range(count):
+        chances[place] = math.exp(chances[place] - highest)
+        total += chances[place]
+    for place in range(count):
+        chances[place] /= total
+
+
+@kernel
 def guess(step: StepRow, rows: Rows[EmbeddingRow], count: int) -> None:
     """The softmax over what came and the negatives; one equal to what came has no part.
 
     A category that is drawn often is a rival often: less the logarithm of its draws, the
     logits are those of a softmax over all.
     """
-    highest, total = -math.inf, 0.0
+    highest = -math.inf
     for place in range(count + 1):
         category = step.drawn[place]
         if place > 0 and category == step.drawn[0]:
@@ -156,11 +167,7 @@ def guess(step: StepRow, rows: Rows[EmbeddingRow], count: int) -> None:
         logit = np.float64(product(step.query, row.vector))
         step.chances[place] = logit - math.log(int(row.drawn) + UNDRAWN)
         highest = max(highest, np.float64(step.chances[place]))
-    for place in range(count + 1):
-        step.chances[place] = math.exp(step.chances[place] - highest)
-        total += step.chances[place]
-    for place in range(count + 1):
-        step.chances[place] /= total
+    normalize(step.chances, count + 1, highest)
 
 
 @kernel
@@ -239,12 +246,8 @@ def spread(
 ) -> None:
     """The chances of the first categories, as many as `chances` is long, for who has some."""
     look(step, row, rows, bridge)
-    highest, total = -math.inf, 0.0
+    highest = -math.inf
     for category in range(len(chances)):
         chances[category] = np.float64(product(step.query, rows[category].vector))
         highest = max(highest, np.float64(chances[category]))
-    for category in range(len(chances)):
-        chances[category] = math.exp(chances[category] - highest)
-        total += chances[category]
-    for category in range(len(chances)):
-        chances[category] /= total
+    normalize(chances, len(chances), highest)

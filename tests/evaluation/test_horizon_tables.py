@@ -10,6 +10,7 @@ from stream.evaluation.horizon_replay import METHODS, Replay
 from stream.evaluation.horizon_tables import measured, ranks_of, reliability, spans, usual_days
 from stream.evaluation.logs import Log
 from stream.evaluation.report import OURS, Report
+from tests.evaluation.toy_log import viewed
 
 DAY = 86_400.0
 START = 1_577_836_800.0
@@ -25,21 +26,7 @@ def toy(days: int = 9, shoppers: int = 15, categories: int = 12, seed: int = 1) 
                 today = (shopper + 2 + (day + shopper) % 2) % categories
                 category = draw.choice([*own, *own, today, today, draw.randrange(categories)])
                 lines.append((shopper, category, START + day * DAY + hour * 3600 + shopper))
-    columns = [np.array(column) for column in zip(*lines, strict=True)]
-    count = len(lines)
-    return Log(
-        name="toy",
-        shoppers=columns[0].astype(np.int32),
-        categories=columns[1].astype(np.int32),
-        items=np.full(count, -1, np.int32),
-        at=columns[2].astype(np.float64),
-        sessions=np.zeros(count, np.int64),
-        actions=np.zeros(count, np.int8),
-        quantities=np.ones(count),
-        shopper_names=[f"shopper {number}" for number in range(shoppers)],
-        category_names=[f"category {number}" for number in range(categories)],
-        item_names=[],
-    )
+    return viewed(*zip(*lines, strict=True))
 
 
 LOG = toy()

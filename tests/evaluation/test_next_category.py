@@ -18,6 +18,7 @@ from stream.evaluation.next_category_engine import predicted
 from stream.evaluation.next_category_judge import walk
 from stream.evaluation.report import OURS, Report
 from stream.settings import Settings
+from tests.evaluation.toy_log import viewed
 
 EVENTS = 400
 
@@ -25,21 +26,8 @@ EVENTS = 400
 def alternating() -> Log:
     """Two shoppers, each going to and fro between two categories of their own."""
     number = np.arange(EVENTS)
-    shopper = (number % 2).astype(np.int32)
-    category = (2 * shopper + (number // 2) % 2).astype(np.int32)
-    return Log(
-        name="toy",
-        shoppers=shopper,
-        categories=category,
-        items=np.full(EVENTS, -1, np.int32),
-        at=1e9 + 60.0 * number,
-        sessions=np.zeros(EVENTS, np.int64),
-        actions=np.zeros(EVENTS, np.int8),
-        quantities=np.ones(EVENTS),
-        shopper_names=["ann", "bob"],
-        category_names=["tents", "boats", "lamps", "drums"],
-        item_names=[],
-    )
+    shopper = number % 2
+    return viewed(shopper, 2 * shopper + (number // 2) % 2, 1e9 + 60.0 * number)
 
 
 def test_markov_and_we_know_what_comes_next_and_popularity_does_not() -> None:

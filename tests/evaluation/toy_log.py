@@ -1,12 +1,32 @@
 """A log of shoppers who each keep to a few categories of their own."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stream.evaluation.logs import Log
 
 DAY = 86_400.0
 START = 1_700_006_400.0
 SESSIONS, EACH = 3, 5
+
+
+def viewed(shoppers: ArrayLike, categories: ArrayLike, at: ArrayLike) -> Log:
+    """A log of views without items and session ids, in order of time; one entry an event each."""
+    own, kinds = np.asarray(shoppers, np.int32), np.asarray(categories, np.int32)
+    count = len(own)
+    return Log(
+        name="toy",
+        shoppers=own,
+        categories=kinds,
+        items=np.full(count, -1, np.int32),
+        at=np.asarray(at, np.float64),
+        sessions=np.zeros(count, np.int64),
+        actions=np.zeros(count, np.int8),
+        quantities=np.ones(count),
+        shopper_names=[f"shopper {number}" for number in range(int(own.max()) + 1)],
+        category_names=[f"category {number}" for number in range(int(kinds.max()) + 1)],
+        item_names=[],
+    )
 
 
 def toy_log(shoppers: int = 420, categories: int = 16, days: int = 8, seed: int = 1) -> Log:
@@ -20,19 +40,10 @@ def toy_log(shoppers: int = 420, categories: int = 16, days: int = 8, seed: int 
     day, turn = np.divmod(session, SESSIONS)
     at = START + day * DAY + turn * 7200.0 + place * 60.0 + np.arange(shoppers)[:, None]
     order = np.argsort(at.ravel(), kind="stable")
-    count = shoppers * events
-    return Log(
-        name="toy",
-        shoppers=np.repeat(np.arange(shoppers, dtype=np.int32), events)[order],
-        categories=np.minimum(drawn.ravel(), categories - 1)[order].astype(np.int32),
-        items=np.full(count, -1, np.int32),
-        at=at.ravel()[order],
-        sessions=np.zeros(count, np.int64),
-        actions=np.zeros(count, np.int8),
-        quantities=np.ones(count),
-        shopper_names=[f"shopper {number}" for number in range(shoppers)],
-        category_names=[f"category {number}" for number in range(categories)],
-        item_names=[],
+    return viewed(
+        np.repeat(np.arange(shoppers), events)[order],
+        np.minimum(drawn.ravel(), categories - 1)[order],
+        at.ravel()[order],
     )
 
 
