@@ -1,7 +1,8 @@
 # Every target but install uses .venv, and makes it where it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-SCRATCH ?= $(shell mktemp -d)
+# Two processes share the tests; one of them has all that need a Kafka.
+SHARED := -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all coverage check bench schemas clean
@@ -21,10 +22,10 @@ demo: install  ## A real Kafka, a simulated shop, a worker and a live view, for 
 	$(BIN)/drift demo
 
 test: install  ## All tests but the slow sweeps, a real Kafka included
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest $(SHARED) -m 'not slow'
 
 test-all: install  ## All tests, the slow sweeps too, and again with bounds checks and uncompiled
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SHARED)
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/core tests/contracts tests/test_laws.py tests/test_shard.py
 	$(MAKE) coverage
 
