@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -14,27 +15,26 @@ HERE = Path(__file__).parent
 SETTINGS = vars(numba.config)
 
 
-def cache_name() -> str:
-    """Name this exact text of all modules here: an edit to any of them changes it."""
+@cache
+def cache_name(folder: Path) -> str:
+    """Name this exact text of all modules here and in `folder`: any edit changes it."""
     # A warm cache would answer a run with bounds checks by code without them.
     digest = hashlib.blake2b(repr(SETTINGS["BOUNDSCHECK"]).encode(), digest_size=8)
-    for path in sorted(HERE.glob("*.py")):
+    for path in sorted({*HERE.glob("*.py"), *folder.glob("*.py")}):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-CACHE_NAME = cache_name()
-
-
 @contextmanager
-def cache_of_these_sources() -> Iterator[None]:
+def cache_of_these_sources(folder: Path) -> Iterator[None]:
     """Let numba cache in a folder of its own for each state of the sources.
 
     Numba compares the file of the outermost function only: after an edit to a
-    kernel in another file, the loop would go on running the old one.
+    kernel in another file, the loop would go on running the old one. Kernels call
+    kernels of their own folder and of this one.
     """
     usual = SETTINGS["CACHE_DIR"]
-    SETTINGS["CACHE_DIR"] = str(Path(usual or HERE / "__pycache__") / CACHE_NAME)
+    SETTINGS["CACHE_DIR"] = str(Path(usual or HERE / "__pycache__") / cache_name(folder))
     try:
         yield
     finally:
@@ -60,5 +60,5 @@ def outlined(function: Function) -> Function:
 
 def _compiled(function: Function, inline: bool) -> Function:
     compile_it = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=inline)
-    with cache_of_these_sources():
+    with cache_of_these_sources(Path(function.__code__.co_filename).parent):
         return cast(Function, compile_it(function))
