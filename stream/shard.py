@@ -16,6 +16,7 @@ from stream.core.engine_rows import EVENT, PLACES, SLICE, Event
 from stream.core.events import Decoder, Ignored, Touch
 from stream.core.horizon import Horizons
 from stream.core.ids import NONE, identify
+from stream.core.predictor import Predictor
 from stream.core.rows import Int64s, Rows, zeros
 from stream.core.sessions import DEADLINE, WITNESSES, Deadline
 from stream.core.shop import ShopModel
@@ -99,6 +100,9 @@ class Shard:
         self._writer = Writer(topic, partition, settings, self.categories)
         self._horizons = Horizons(settings)
         self._horizons.restore(self._checkpoint.foresight())
+        self._predictor = Predictor.of(settings)
+        if learned := self._checkpoint.predictor():
+            self._predictor = self._predictor.restored(learned)
         self._foreteller = Foreteller(topic, partition, self.header.settings)
         self._tallies = Tallies(settings)
         self._tallies.restore(self._checkpoint.tallies())
@@ -182,6 +186,7 @@ class Shard:
             names,
             self._tallies.take_changed(),
             self._horizons.changed(),
+            self._predictor.pack(),
         )
         self._stored_categories = len(self.categories)
 
@@ -271,11 +276,14 @@ class Shard:
         self._codebook.meet(shop)
         self._state = self._state._replace(codes=self._codebook.rows)
         own, desk = self._horizons.own, self._horizons.desk(self._state.codes, shop)
+        view = shop.view
+        self._predictor = self._predictor.marking(len(view.categories))
         while done < len(events):
             self._make_room()
             done = engine.run(
-                self._state, self._results, shop.view, own, desk, events, done, len(events), rules
-            )
+                self._state, self._results, view, self._predictor, own, desk, events, done,
+                len(events), rules,
+            )  # fmt: skip
             gathering.take(self._results, events)
             self._take_foreseen(shop, outcome)
             if progress.need == ROW:
@@ -441,8 +449,9 @@ def warm_up(settings: Settings) -> None:
     state, results = engine_rows.state(settings, 4), engine_rows.results(settings)
     horizons = Horizons(settings)
     engine.run(
-        state, results, shop.view, horizons.own, horizons.desk(state.codes, shop),
-        zeros(0, EVENT, Event), 0, 0, engine_rows.rules(settings),
+        state, results, shop.view, Predictor.of(settings), horizons.own,
+        horizons.desk(state.codes, shop), zeros(0, EVENT, Event), 0, 0,
+        engine_rows.rules(settings),
     )  # fmt: skip
     # More items than the smallest tables hold, so that growing them is compiled too.
     rows = np.zeros(32, UPDATE)

@@ -8,9 +8,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from stream.core import interest
+from stream.core import interest, predictor
+from stream.core.codes import LAYOUT as CODE
+from stream.core.codes import CodeRow
 from stream.core.ids import identify
-from stream.core.rows import Rows, copied
+from stream.core.predictor import Predictor
+from stream.core.rows import Rows, copied, zeros
 from stream.core.sessions import CLOCK, DEADLINE, ClockRow, now
 from stream.core.shop import ShopModel
 from stream.core.shoppers import ShopperRow, layout, strict_layout
@@ -87,10 +90,9 @@ class StoredPartition:
 
     def user(self, user: str) -> dict[str, Any] | None:
         """What is known of a shopper, or None."""
-        value = self.checkpoint.rows([identify(user, self.settings.seed)])[0]
-        if value is None or self._codec.user(value) != user:
+        row = self._row_of(user)
+        if row is None:
             return None
-        row = self._row(value)
         names = self.checkpoint.categories(self.header.categories)
         strict = row.strict
         shares = {
@@ -107,6 +109,32 @@ class StoredPartition:
             "recent_items": strict.recents.items[: int(strict.recents.used)].tolist(),
             "list": row.served.items[: int(row.served.used)].tolist(),
         }
+
+    def next_categories(self, user: str, shop: ShopModel, count: int = 5) -> dict[str, float]:
+        """The likeliest categories of a shopper's next event, if it came now, and their chances.
+
+        Now is the partition's event time.
+        """
+        row, at = self._row_of(user), self.clock()
+        if row is None:
+            return {}
+        names = self.checkpoint.categories(self.header.categories)
+        codes = zeros(max(1, len(names)), CODE, CodeRow)
+        ids = np.array([identify(name) for name in names], np.int64)
+        np.asarray(codes)["id"][: len(names)] = ids
+        np.asarray(codes)["shop"][: len(names)] = shop.category_numbers(ids)
+        view, learned = shop.view, self.checkpoint.predictor()
+        own = Predictor.of(self.settings).marking(len(view.categories))
+        own = own.restored(learned) if learned else own
+        at = float(row.strict.migration.last_at) if at is None else at
+        found = predictor.likely(
+            own, row.strict.migration, codes, view.categories, view.totals[0], at, count
+        )
+        chances: dict[str, float] = {}
+        for code, number, chance in found:
+            name = names[code] if code >= 0 else shop.categories.names[number]
+            chances[name or f"id {view.categories[number].id}"] = round(chance, 4)
+        return chances
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the stored bytes, one sentence each."""
@@ -142,6 +170,12 @@ class StoredPartition:
             return identify(self._codec.user(value), self.settings.seed) == key
         except UnicodeDecodeError:
             return False
+
+    def _row_of(self, user: str) -> ShopperRow | None:
+        value = self.checkpoint.rows([identify(user, self.settings.seed)])[0]
+        if value is None or self._codec.user(value) != user:
+            return None
+        return self._row(value)
 
     def _row(self, value: bytes) -> ShopperRow:
         stored = np.frombuffer(value[: self._codec.size], self._codec.layout)

@@ -19,7 +19,11 @@ def state() -> None:
 
 @state.command(epilog="Example: drift state show --state /var/lib/drift --user u42")
 @state_option(required=True)
-@click.option("--user", metavar="ID", help="A shopper: interest, sessions, recent items, list.")
+@click.option(
+    "--user",
+    metavar="ID",
+    help="A shopper: interest, likely next categories, sessions, recent items, list.",
+)
 @click.option("--item", metavar="ID", help="An item: popularity and what goes with it.")
 @click.option("--category", metavar="NAME", help="A category, likewise.")
 @json_option
@@ -101,10 +105,12 @@ def _shop(state: Path, partitions: Sequence[Any]) -> Any:
 
 def _user(partitions: Sequence[Any], user: str, shop: Any) -> dict[str, Any]:
     """Every partition is asked: clients hash keys differently."""
-    found = [known for part in partitions if (known := part.user(user)) is not None]
+    found = [(part, known) for part in partitions if (known := part.user(user)) is not None]
     if not found:
         raise StreamError(f"no shopper {user!r} in this folder")
-    known = dict(found[0])
+    partition, known = found[0]
+    known = dict(known)
+    known["next_categories"] = partition.next_categories(user, shop) if shop else {}
     for field in ("recent_items", "list"):
         names = shop.item_names(known[field]) if shop else {}
         known[field] = [names.get(id) or f"id {id}" for id in known[field]]

@@ -11,6 +11,7 @@ from stream.core import (
     horizon_counts,
     interest,
     migration_slots,
+    predictor,
     recents,
     sessions,
     shoppers,
@@ -23,6 +24,7 @@ from stream.core.engine_rows import PLACES, Event, Results, Rules, State
 from stream.core.foresight import Foresight, Shopper
 from stream.core.horizon_features import Desk
 from stream.core.ids import NONE
+from stream.core.predictor import Predictor
 from stream.core.ranking import rank
 from stream.core.rows import Rows
 from stream.core.shop import ShopView
@@ -200,9 +202,17 @@ def report(state: State, update: UpdateRow, event: Event) -> None:
 
 
 @kernel
-def move(state: State, event: Event, rules: Rules) -> None:
-    """Put the event's category in front of the shopper's; say which it took the place of."""
+def move(state: State, shop: ShopView, ahead: Predictor, event: Event, rules: Rules) -> None:
+    """Put the event's category in front of the shopper's; say which it took the place of.
+
+    Unless muted, it is predicted before.
+    """
     strict = state.shoppers[event.slot].strict
+    if not rules.muted:
+        predictor.follow(
+            ahead, strict.migration, state.codes, shop.categories, shop.totals[0], event.category,
+            event.occurred_at,
+        )  # fmt: skip
     before = int(strict.migration.codes[0]) if strict.migration.used else -1
     migration_slots.push(strict.migration, event.category, event.occurred_at)
     window = flows.window_of(event.occurred_at, rules.flow_window)
@@ -228,6 +238,8 @@ def look_ahead(state: State, own: Foresight, desk: Desk, event: Event, rules: Ru
 def learn(
     state: State,
     out: Results,
+    shop: ShopView,
+    ahead: Predictor,
     own: Foresight,
     desk: Desk,
     event: Event,
@@ -248,7 +260,7 @@ def learn(
             rules.long_half_life,
         )  # fmt: skip
         look_ahead(state, own, desk, event, rules)
-        move(state, event, rules)
+        move(state, shop, ahead, event, rules)
     if event.item_id != NONE:
         recents.push(strict.recents, event.item_id, event.action)
 
@@ -279,6 +291,7 @@ def run(
     state: State,
     out: Results,
     shop: ShopView,
+    ahead: Predictor,
     own: Foresight,
     desk: Desk,
     events: Rows[Event],
@@ -318,7 +331,7 @@ def run(
             progress.repeats += 1
             event.repeated = 1
         elif event.weight > 0.0:
-            learn(state, out, own, desk, event, place, rules)
+            learn(state, out, shop, ahead, own, desk, event, place, rules)
             learned = True
         serve(state, out, shop, event, place, learned, rules)
     return last

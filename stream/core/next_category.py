@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from river import base
 
-from stream.core import codes, knowledge, migration, migration_evidence, migration_slots
+from stream.core import codes, knowledge, migration, migration_slots, predictor
 from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
 from stream.core.decay import DAY
 from stream.core.ids import identify
 from stream.core.knowledge import CategoryRow, Rates, TotalsRow, Update
-from stream.core.migration import LikelyRow, Pace
-from stream.core.migration_evidence import DEEPEST, MarkRow, OutlookRow
+from stream.core.migration import Pace
+from stream.core.migration_evidence import DEEPEST
 from stream.core.migration_slots import MigrationRow
 from stream.core.numbering import Numbering
+from stream.core.predictor import Predictor
 from stream.core.rows import Int32s, Layout, Rows, copied, fingerprint, grown, zeros
 from stream.core.updates import RECENT
 from stream.settings import Settings
@@ -133,10 +134,9 @@ class NextCategory(base.Base):  # type: ignore[misc]  # River's types are not ch
         """Learn that the shopper's next event was in this category, at Unix seconds `at`."""
         number, code = self._number(shopper), self._code(category)
         row = self._rows[number]
-        if self._look(row, _finite(at)):
-            migration.learn(
-                self._mixtures[0], row, self._codes.rows, self._outlooks[0], self._marks, code
-            )
+        predictor.follow(
+            self._own, row, self._codes.rows, self._shop.rows, self._totals[0], code, _finite(at)
+        )
         note(self._updates[self._noted], row, code, float(at))
         self._noted += 1
         migration_slots.push(row, code, float(at))
@@ -157,7 +157,7 @@ class NextCategory(base.Base):  # type: ignore[misc]  # River's types are not ch
         if not self._look(row, _finite(at)):
             shop = int(self._codes.rows[code].shop)
             return float(knowledge.entry_share(rows[shop], totals)) if shop >= 0 else 0.0
-        outlook, marks = self._outlooks[0], self._marks
+        outlook, marks = self._own.outlooks[0], self._own.marks
         return float(migration.chance(outlook, row, self._codes.rows, rows, totals, marks, code))
 
     def rank(self, shopper: str, categories: Iterable[str], at: float) -> list[str]:
@@ -171,17 +171,14 @@ class NextCategory(base.Base):  # type: ignore[misc]  # River's types are not ch
 
         None for a shopper without events.
         """
-        row, found = self._row(shopper), zeros(count, migration.LIKELY, LikelyRow)
-        if not self._look(row, _finite(at)):
-            return []
-        used = migration.likely(
-            self._outlooks[0], row, self._codes.rows, self._shop.rows, self._totals[0],
-            self._marks, found,
+        found = predictor.likely(
+            self._own, self._row(shopper), self._codes.rows, self._shop.rows, self._totals[0],
+            _finite(at), count,
         )  # fmt: skip
-        names = self._codes.names
+        names, known = self._codes.names, self._shop.names
         return [
-            Likely(names[self._codes.number_of(int(one.id))], float(one.chance))
-            for one in list(found)[:used]
+            Likely(names[code] if code >= 0 else known[number], chance)
+            for code, number, chance in found
         ]
 
     def explain(self, shopper: str, category: str, at: float) -> str | None:
@@ -190,7 +187,7 @@ class NextCategory(base.Base):  # type: ignore[misc]  # River's types are not ch
         if code < 0 or not self._look(row, _finite(at)):
             return None
         shop = int(self._codes.rows[code].shop)
-        slot = int(migration.explain(self._outlooks[0], self._shop.rows, shop))
+        slot = int(migration.explain(self._own.outlooks[0], self._shop.rows, shop))
         return self._codes.names[row.codes[slot]] if slot >= 0 else None
 
     def snapshot(self) -> bytes:
@@ -219,16 +216,21 @@ class NextCategory(base.Base):  # type: ignore[misc]  # River's types are not ch
         model._rows = copied(rows, max(1, len(rows)))
         model._codes.refill(coded, stored.categories)
         model._shop.refill(known, stored.known)
-        model._marks = zeros(len(model._shop.rows), migration_evidence.MARK, MarkRow)
-        model._totals, model._mixtures = copied(totals, 1), copied(mixtures, 1)
+        model._totals = copied(totals, 1)
+        model._own = model._own.marking(len(model._shop.rows))._replace(
+            mixtures=copied(mixtures, 1)
+        )
         model._updates = copied(updates, model.adopt_every)
         return model
 
     def _empty(self) -> None:
-        settings = Settings(category_neighbors=self.neighbors)
+        settings = Settings(
+            prediction_slots=self.slots,
+            prediction_depth=self.depth,
+            category_neighbors=self.neighbors,
+        )
         rates = knowledge.rates(settings)
         halves = float(self.transition_half_life), float(self.popularity_half_life)
-        self._pace = Pace(*halves, int(self.depth))
         self._rates = rates._replace(transition_half_life=halves[0], popularity_half_life=halves[1])
         self._numbers: dict[str, int] = {}
         self._rows = zeros(1, migration_slots.layout(self.slots), MigrationRow)
@@ -236,10 +238,8 @@ class NextCategory(base.Base):  # type: ignore[misc]  # River's types are not ch
         self._codes = Numbering(codes.LAYOUT, CodeRow, _unknown)
         self._shop = Numbering(knowledge.category_layout(settings), CategoryRow, self._welcome)
         self._totals = zeros(1, knowledge.TOTALS, TotalsRow)
-        self._mixtures = migration.mixtures(self.slots)
-        room = migration_evidence.outlook_layout(self.slots, self.neighbors, self.depth)
-        self._outlooks = zeros(1, room, OutlookRow)
-        self._marks = zeros(len(self._shop.rows), migration_evidence.MARK, MarkRow)
+        own = Predictor.of(settings).marking(len(self._shop.rows))
+        self._own = own._replace(pace=Pace(*halves, int(self.depth)))
         self._updates = zeros(self.adopt_every, knowledge.UPDATE, Update)
         self._noted = 0
 
@@ -260,7 +260,7 @@ class NextCategory(base.Base):  # type: ignore[misc]  # River's types are not ch
             self._codes.used_rows(),
             self._shop.used_rows(),
             np.asarray(self._totals),
-            np.asarray(self._mixtures),
+            np.asarray(self._own.mixtures),
             np.asarray(self._updates)[: self._noted],
         ]
 
@@ -286,13 +286,11 @@ class NextCategory(base.Base):  # type: ignore[misc]  # River's types are not ch
 
     def _look(self, row: MigrationRow, at: float) -> bool:
         """Predict for a shopper's row; whether there was anything to predict from."""
-        gap = float(migration_slots.gap_of(row, at))
         return bool(
-            migration.predict(
-                row, self._codes.rows, self._shop.rows, self._totals[0], self._mixtures[0],
-                self._outlooks[0], self._marks, at, gap, self._pace,
+            predictor.predict(
+                self._own, row, self._codes.rows, self._shop.rows, self._totals[0], at
             )
-        )  # fmt: skip
+        )
 
     def _adopt(self) -> None:
         """Let the shop learn what was noted."""
@@ -302,8 +300,7 @@ class NextCategory(base.Base):  # type: ignore[misc]  # River's types are not ch
         coded = self._codes.used_rows()
         number_of = self._shop.numbers(np.ascontiguousarray(coded["id"]), order)
         self._shop.name(number_of[:-1][number_of[:-1] >= 0], self._names(number_of))
-        if len(self._marks) < len(self._shop.rows):
-            self._marks = zeros(len(self._shop.rows), migration_evidence.MARK, MarkRow)
+        self._own = self._own.marking(len(self._shop.rows))
         coded["shop"] = number_of[:-1]
         noted["category_index"], noted["recent_categories"] = number_of[own], number_of[recent]
         learn_noted(self._shop.rows, self._totals[0], self._updates, self._noted, self._rates)

@@ -96,6 +96,12 @@ class Checkpoint:
         """Key and value of every part of what was learned of horizons."""
         return self._between(codec.FORESIGHT, codec.AFTER_FORESIGHT)
 
+    def predictor(self) -> bytes | None:
+        """What was learned of next categories, None before the first checkpoint."""
+        with _answered(f"read {self.path}"):
+            stored: bytes | None = self._db.get(codec.PREDICTOR)
+        return stored
+
     def _between(self, first: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
         with _answered(f"read {self.path}"):
             for key, value in self._db.items(from_key=first):
@@ -110,8 +116,9 @@ class Checkpoint:
         names: Iterable[tuple[int, str]],
         tallies: Iterable[tuple[bytes, bytes | None]] = (),
         foresight: Iterable[tuple[bytes, bytes]] = (),
+        predictor: bytes | None = None,
     ) -> None:
-        """Store rows, new category names, cells, foresight and the header, all or nothing.
+        """Store rows, new category names, cells, predictions and the header, all or nothing.
 
         A cell without a value is removed.
         """
@@ -127,6 +134,8 @@ class Checkpoint:
                 batch.put(codec.TALLY + cell, count)
         for where, part in foresight:
             batch.put(codec.FORESIGHT + where, part)
+        if predictor is not None:
+            batch.put(codec.PREDICTOR, predictor)
         batch.put(codec.HEADER, codec.encode(header))
         with _answered(f"write {self.path}"):
             self._db.write(batch)

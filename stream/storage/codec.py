@@ -14,6 +14,7 @@ CALIBRATION = b"a"
 CATEGORY = b"c"
 FORESIGHT = b"f"
 AFTER_FORESIGHT = b"g"
+PREDICTOR = b"p"
 ROW = b"r"
 # One above the last row key: bytes sort as unsigned.
 AFTER_ROWS = b"s"
