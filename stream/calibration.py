@@ -9,14 +9,15 @@ from msgspec import Meta, Struct
 
 from stream.errors import WrongUse
 
-VERSION = 1
+VERSION = 2
 
 
 class Confidence(Struct, frozen=True, kw_only=True):
-    """A logistic model of whether a true change is behind an alarm.
+    """How sure an alarm is that a true change is behind it, as history shows.
 
-    The log-odds are `intercept` plus each weight times its feature; `prior` is the true
-    changes an event that it assumes.
+    Its rank is `intercept` plus each weight times its feature; the chance is that at its rank,
+    on the line through the points of `ranks` and `chances`, and beyond them as at the nearest.
+    `prior` is the true changes an event that it assumes.
     """
 
     prior: float
@@ -26,6 +27,9 @@ class Confidence(Struct, frozen=True, kw_only=True):
     strength: float
     ring: float
     """Added where the ring tipped the alarm."""
+    ranks: list[float]
+    chances: list[float]
+    """Of alarms around each of `ranks`, which rise: the share with a true change behind it."""
 
 
 class Budget(Struct, frozen=True, kw_only=True):

@@ -91,7 +91,15 @@ def test_an_alert_told_again_asks_for_no_list() -> None:
     assert delta.alert_id is None
 
 
-CONFIDENCE = Confidence(prior=2e-4, intercept=-1.0, evidence=0.5, strength=2.0, ring=1.5)
+CONFIDENCE = Confidence(
+    prior=2e-4,
+    intercept=-1.0,
+    evidence=0.5,
+    strength=2.0,
+    ring=1.5,
+    ranks=[-1.0, 3.0],
+    chances=[0.4, 0.8],
+)
 CALIBRATION = Calibration(
     made_from="a test",
     shoppers=400,
@@ -121,10 +129,10 @@ def test_a_calibration_tells_how_sure_an_alert_is_and_how_many_are_chance() -> N
         [alarm(7, "ann", evidence=over), alarm(9, "bob", evidence=1.0, source=1)], calibrated
     )
     assert (sessions.threshold, sessions.source) == (50.0, "sessions")
-    assert sessions.confidence == pytest.approx(1 / (1 + math.exp(-1.0)), abs=1e-5)
+    assert sessions.confidence == pytest.approx(0.6, abs=1e-5)
     # The ring's evidence is a logarithm: 3 above its threshold.
     assert (ring.threshold, ring.source) == (-2.0, "ring")
-    assert ring.confidence == pytest.approx(1 / (1 + math.exp(-3.0)), abs=1e-5)
+    assert ring.confidence == pytest.approx(0.8, abs=1e-5)
     assert ring.score == pytest.approx(1 / (1 + math.exp(-3.0)), abs=1e-5)
     assert {alert.prior for alert in (sessions, ring)} == {2e-4}
     assert {alert.chance_share for alert in (sessions, ring)} == {0.4}

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from stream.calibration import Confidence
 from stream.core.compiled import kernel
 from stream.core.drift_alarm import RING
@@ -21,28 +23,21 @@ def log_excess(evidence: float, threshold: float, source: int) -> float:
     return math.log(evidence / threshold)
 
 
-def logistic(log_odds: float) -> float:
-    """A probability of these log-odds, 0.5 at 0, however large they are."""
-    if log_odds >= 0.0:
-        return 1.0 / (1.0 + math.exp(-log_odds))
-    odds = math.exp(log_odds)
-    return odds / (1.0 + odds)
-
-
 def score(excess: float) -> float:
     """T / (T + h), from 0.5 where the evidence just passed: a rank, no probability.
 
     >>> score(math.log(3.0))
     0.75
     """
-    return logistic(excess)
+    if excess >= 0.0:
+        return 1.0 / (1.0 + math.exp(-excess))
+    ratio = math.exp(excess)
+    return ratio / (1.0 + ratio)
 
 
 def confidence(model: Confidence, excess: float, strength: float, source: int) -> float:
     """The chance that a true change is behind the alarm, as the calibration's model has it."""
-    return logistic(
-        model.intercept
-        + model.evidence * excess
-        + model.strength * strength
-        + (model.ring if source == RING else 0.0)
-    )
+    rank = model.intercept + model.evidence * excess + model.strength * strength
+    if source == RING:
+        rank += model.ring
+    return float(np.interp(rank, model.ranks, model.chances))

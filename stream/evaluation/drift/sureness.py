@@ -113,7 +113,8 @@ def _description() -> str:
     return (
         f"Half of the shoppers have one true change in {rates.split(' and ')[0]} events, half one "
         f"in {rates.split(' and ')[1]}: {PRIOR:g} an event. On that mix a logistic model of the "
-        "evidence, the strength and whether the ring tipped the alert is fitted, on the shoppers "
-        "that thresholds are tuned on; these are alerts of the test shoppers. With another rate "
+        "evidence, the strength and whether the ring tipped the alert ranks alerts, and an alert "
+        "is as sure as the share of true changes at its rank, on the shoppers that thresholds "
+        "are tuned on; these are alerts of the test shoppers. With another rate "
         "of true changes the same alerts are worth more or less, as the last lines show."
     )

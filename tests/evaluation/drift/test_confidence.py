@@ -47,6 +47,29 @@ def test_of_alerts_said_to_be_so_sure_so_many_are_true():
         assert one.came.low - 0.02 <= one.said <= one.came.high + 0.02
 
 
+def test_rare_alerts_with_most_evidence_are_promised_no_more_than_came():
+    """One in ten has far more evidence, by chance as often as not; a logistic model says 1."""
+    generator = np.random.default_rng(6)
+    excess = generator.exponential(1.0, 4000)
+    true = generator.random(4000) < 1 / (1 + np.exp(1.0 - 2.0 * excess))
+    wild = generator.random(4000) < 0.1
+    world = seen(np.where(wild, 9.0, excess), np.where(wild, generator.random(4000) < 0.5, true))
+    model = fit(world)
+    chance = chances(model, world)
+    best = excess > np.quantile(excess, 0.75)
+    assert chance.max() < world.true[wild | best].mean() + 0.02
+    assert model.chances == sorted(model.chances)
+    assert model.ranks == sorted(model.ranks)
+
+
+def test_few_alerts_all_get_their_common_share():
+    world = known_world(40)
+    assert len(fit(world).ranks) == 1
+    assert chances(fit(world), world) == pytest.approx(
+        np.full(40, (world.at(PRIOR) * world.true).sum() / world.at(PRIOR).sum())
+    )
+
+
 def test_evidence_against_a_change_counts_for_nothing():
     world = known_world()
     upside_down = world._replace(true=~world.true)
