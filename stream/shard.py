@@ -14,7 +14,7 @@ from stream.core import engine, engine_rows, sessions
 from stream.core.engine import ROW, TURN
 from stream.core.engine_rows import EVENT, PLACES, SLICE, Event
 from stream.core.events import Decoder, Ignored, Touch
-from stream.core.horizon import Horizons
+from stream.core.horizon import Horizons, Standing
 from stream.core.ids import NONE, identify
 from stream.core.predictor import Predictor
 from stream.core.rows import Int64s, Rows, zeros
@@ -147,6 +147,15 @@ class Shard:
         self.counts["alerts"] += len(outcome.alerts)
         self.counts["deltas"] += len(outcome.deltas)
         return outcome
+
+    def clock(self) -> float | None:
+        """The partition's event time, None before three shoppers were seen."""
+        time = float(sessions.now(self._state.clock[0]))
+        return time if np.isfinite(time) else None
+
+    def standings(self) -> list[Standing]:
+        """How the predictions of each horizon do."""
+        return self._horizons.standings()
 
     def flows(self, whole: bool = False) -> list[Told]:
         """Counts of moves and demand that changed, once the clock went `flow_step` further.

@@ -50,13 +50,36 @@ class Seldom:
 )
 @settings_option
 @click.option(
+    "--metrics",
+    "metrics_port",
+    metavar="PORT",
+    type=click.IntRange(1, 65_535),
+    envvar="DRIFT_METRICS",
+    show_envvar=True,
+    help="Answer Prometheus at http://HOST:PORT/metrics; each worker needs a port of its own.",
+)
+@click.option(
+    "--metrics-host",
+    metavar="HOST",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to answer at; 0.0.0.0 is every network of this machine.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["info", "warning", "error"]),
     default="info",
     show_default=True,
 )
 def worker(
-    broker: str, state: Path, group: str, name: str | None, settings: Path | None, log_level: str
+    broker: str,
+    state: Path,
+    group: str,
+    name: str | None,
+    settings: Path | None,
+    metrics_port: int | None,
+    metrics_host: str,
+    log_level: str,
 ) -> None:
     """Run one member of the consumer group until SIGTERM or Ctrl-C.
 
@@ -76,12 +99,15 @@ def worker(
     logging.getLogger("kafka").setLevel("CRITICAL")
     for handler in logging.getLogger().handlers:
         handler.addFilter(Seldom("aiokafka"))
+    from stream.topology.metrics import Metrics
     from stream.topology.worker import Worker
 
-    member = name or _name(state)
+    member, metrics = name or _name(state), Metrics()
+    if metrics_port is not None:
+        metrics.serve(metrics_host, metrics_port)
 
     async def run() -> None:
-        await Worker(broker, state, group, member, loaded).run()
+        await Worker(broker, state, group, member, loaded, metrics).run()
 
     collect_rarely()
     asyncio.run(run())

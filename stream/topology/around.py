@@ -7,6 +7,7 @@ from pathlib import Path
 from stream.core.shop import ShopModel
 from stream.settings import Settings
 from stream.topology.compute import Compute
+from stream.topology.metrics import Metrics
 from stream.topology.outputs import Publisher
 
 
@@ -23,6 +24,7 @@ class Around:
     shop: ShopModel
     compute: Compute
     publisher: Publisher
+    metrics: Metrics
     generation: Callable[[], int]
     """The group's generation as the client knows it now."""
     silence: Callable[[], float]

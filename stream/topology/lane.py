@@ -56,6 +56,7 @@ class Lane:
         try:
             catch_up = CatchUp(around, shard)
             await catch_up.run((await committed)[partition], lambda: self._inbox.stopping)
+            around.metrics.read(shard)
             log.info("partition %d: ready after offset %d", partition, shard.offset)
             await self._serve(shard, catch_up)
         except Stale:
@@ -93,6 +94,7 @@ class Lane:
     def _outputs_of(self, shard: Shard, records: Sequence[Any]) -> list[Packed]:
         outcome, topic = shard.apply(records, self._around.shop), self._around.topic
         told = flow_outputs(shard.flows(), topic, self.partition)
+        self._around.metrics.read(shard)
         return self._around.publisher.packed(chain(outputs(outcome, topic, self.partition), told))
 
     async def _delivered(self) -> None:
@@ -120,6 +122,7 @@ class Lane:
     async def _end(self, shard: Shard) -> None:
         """Let the folder go; what is not in the checkpoint is forgotten."""
         self._inbox.close()
+        self._around.metrics.forget(self.partition)
         if self._delivery is not None:
             await asyncio.gather(self._delivery, return_exceptions=True)
         await self._around.compute(shard.close)

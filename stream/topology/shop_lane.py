@@ -110,4 +110,6 @@ class ShopLane:
                 log.error("%s[0]@%d is skipped: %s", FLOWS, record.offset, error)
                 continue
             if self._shop.learn(message):
-                yield self._shop.find(record.offset)
+                findings = self._shop.find(record.offset)
+                self._around.metrics.score(findings.forecasts)
+                yield findings

@@ -28,6 +28,7 @@ from stream.topology.batches import BatchApp, BatchConsumer
 from stream.topology.claim import Claim
 from stream.topology.compute import Compute
 from stream.topology.lane import Lane
+from stream.topology.metrics import Metrics
 from stream.topology.outputs import Publisher
 from stream.topology.replica import Replica
 from stream.topology.shop_lane import ShopLane
@@ -46,14 +47,23 @@ class Worker:
     """Runs until SIGTERM or SIGINT; a bug stops it, it never skips data.
 
     Each partition's state is in a folder of its own below `state`, the shop model's
-    replica in `state/shop`.
+    replica in `state/shop`. `metrics` are kept up to date meanwhile.
     """
 
-    def __init__(self, broker: str, state: Path, group: str, name: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        broker: str,
+        state: Path,
+        group: str,
+        name: str,
+        settings: Settings,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._broker = broker
         self._state = state
         self._group = group
         self._settings = settings
+        self._metrics = metrics or Metrics()
         self._compute = Compute()
         self._publisher = Publisher(broker)
         self._lanes: dict[TP, tuple[AnyLane, asyncio.Task[None]]] = {}
@@ -199,6 +209,7 @@ class Worker:
             shop=replica.shop,
             compute=self._compute,
             publisher=self._publisher,
+            metrics=self._metrics,
             generation=lambda: self._consumer().generation(),
             silence=lambda: self._consumer().silence(),
             hold=lambda partition: self._consumer().hold(TP(EVENTS, partition)),

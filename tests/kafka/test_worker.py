@@ -3,11 +3,13 @@
 import json
 import shutil
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from stream.topology import topics
 from stream.topology.broker import Broker
@@ -24,6 +26,7 @@ class Run(NamedTuple):
     worker: live.LiveWorker
     out: Path
     summary: dict[str, Any]
+    metrics: str
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +36,38 @@ def run(embedded_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with Broker.start() as broker:
         topics.create(broker.address, live.PARTITIONS)
         live.drift("publish", log, "--broker", broker.address)
-        with live.LiveWorker(broker.address, folder / "state") as worker:
+        port = str(live.free_port())
+        told = {"DRIFT_METRICS": port}
+        with live.LiveWorker(broker.address, folder / "state", settings=told) as worker:
             out = folder / "out"
             summary = live.drift("replay", log, "--partitions", live.PARTITIONS, "--out", out)
             live.wait_until_read(broker.address)
-            yield Run(broker.address, worker, out, summary)
+            yield Run(broker.address, worker, out, summary, f"http://127.0.0.1:{port}/metrics")
 
 
 def test_its_state_is_that_of_a_replay(run: Run) -> None:
     hashes = live.drift("state", "hash", "--state", run.worker.state)
     assert hashes["partition_hashes"] == run.summary["partition_hashes"]
     assert hashes["state_hash"] == run.summary["state_hash"]
+
+
+def test_prometheus_reads_how_far_it_is_and_how_its_models_do(run: Run) -> None:
+    with urllib.request.urlopen(run.metrics) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    samples = [sample for family in families for sample in family.samples]
+
+    def total(name: str, **labels: str) -> float:
+        return sum(
+            sample.value
+            for sample in samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    assert total("drift_events_total", what="accepted") == EVENTS
+    assert total("drift_offset") == EVENTS - live.PARTITIONS
+    horizons = [sample for sample in samples if sample.name == "drift_prediction_precision"]
+    assert len(horizons) == 2 * live.PARTITIONS
+    assert "drift_forecast_wape" in {family.name for family in families}
 
 
 def test_its_alerts_are_those_of_a_replay(run: Run) -> None:

@@ -1,0 +1,146 @@
+"""What a worker tells Prometheus: counts and clocks of its partitions, and how its models do."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from stream.core.horizon import Standing
+from stream.errors import WrongUse
+from stream.messages import DemandForecast
+from stream.shard import Shard
+
+
+class Reading(NamedTuple):
+    """A partition as it stood after a batch."""
+
+    offset: int
+    clock: float | None
+    counts: dict[str, int]
+    standings: list[Standing]
+
+
+class Scored(NamedTuple):
+    """How good matured forecasts of a horizon and series were, as the newest one says."""
+
+    wape: float | None
+    coverage: float | None
+
+
+class Metrics(Collector):
+    """Holds the newest readings. Lanes write them, the server's threads read them.
+
+    Each reading is replaced as a whole, so neither side waits for the other.
+    """
+
+    def __init__(self) -> None:
+        self._partitions: dict[str, Reading] = {}
+        self._forecasts: dict[tuple[str, str], Scored] = {}
+
+    def read(self, shard: Shard) -> None:
+        """Take down how a partition stands."""
+        counts = dict(shard.counts)
+        reading = Reading(shard.offset, shard.clock(), counts, shard.standings())
+        self._partitions[str(shard.partition)] = reading
+
+    def forget(self, partition: int) -> None:
+        """It belongs to another worker now."""
+        self._partitions.pop(str(partition), None)
+
+    def score(self, forecasts: Iterable[DemandForecast]) -> None:
+        """Take down what new forecasts say of the matured ones."""
+        for one in forecasts:
+            self._forecasts[one.horizon, one.series] = Scored(one.wape, one.coverage)
+
+    def serve(self, host: str, port: int) -> None:
+        """Answer at `/metrics` from now on.
+
+        Raises
+        ------
+        WrongUse
+            If the address can't be had.
+        """
+        registry = CollectorRegistry()
+        registry.register(self)
+        try:
+            start_http_server(port, host, registry)
+        except OSError as error:
+            raise WrongUse(
+                f"--metrics: can't listen at {host}:{port} ({error.strerror}): "
+                "take another port, or an address of this machine"
+            ) from None
+
+    def collect(self) -> Iterator[Metric]:
+        """All families, as prometheus_client asks for them."""
+        partitions = sorted(self._partitions.items())
+        yield from _progress(partitions)
+        yield from _predictions(partitions)
+        yield from _forecasts(sorted(self._forecasts.items()))
+
+
+def _progress(partitions: list[tuple[str, Reading]]) -> Iterator[Metric]:
+    offset = GaugeMetricFamily(
+        "drift_offset", "Last record of the events applied.", labels=["partition"]
+    )
+    clock = GaugeMetricFamily(
+        "drift_event_time_seconds", "The partition's event time, Unix.", labels=["partition"]
+    )
+    events = CounterMetricFamily(
+        "drift_events",
+        "What became of records and touches since the first record, and messages made of them.",
+        labels=["partition", "what"],
+    )
+    for partition, reading in partitions:
+        offset.add_metric([partition], reading.offset)
+        if reading.clock is not None:
+            clock.add_metric([partition], reading.clock)
+        for what, count in sorted(reading.counts.items()):
+            events.add_metric([partition, what], count)
+    return iter([offset, clock, events])
+
+
+def _predictions(partitions: list[tuple[str, Reading]]) -> Iterator[Metric]:
+    labels = ["partition", "horizon"]
+    precision = GaugeMetricFamily(
+        "drift_prediction_precision",
+        "Share of matured predictions that came true, of those sure enough to be sent or of all.",
+        labels=labels,
+    )
+    matured = GaugeMetricFamily(
+        "drift_predictions_matured", "How many the precision is of.", labels=labels
+    )
+    least = GaugeMetricFamily(
+        "drift_prediction_sent_from",
+        "Probability from which a prediction is sent; absent while none is.",
+        labels=labels,
+    )
+    waiting = GaugeMetricFamily(
+        "drift_predictions_open", "Sent predictions that wait for their outcome.", labels=labels
+    )
+    for partition, reading in partitions:
+        for standing in reading.standings:
+            names = [partition, standing.horizon]
+            precision.add_metric(names, standing.precision)
+            matured.add_metric(names, standing.matured)
+            waiting.add_metric(names, standing.open_predictions)
+            if standing.sends_from is not None:
+                least.add_metric(names, standing.sends_from)
+    return iter([precision, matured, least, waiting])
+
+
+def _forecasts(scores: list[tuple[tuple[str, str], Scored]]) -> Iterator[Metric]:
+    labels = ["horizon", "series"]
+    wape = GaugeMetricFamily(
+        "drift_forecast_wape", "Sum of |error| / sum sold, matured forecasts.", labels=labels
+    )
+    coverage = GaugeMetricFamily(
+        "drift_forecast_coverage", "How often the intervals held the truth.", labels=labels
+    )
+    for names, score in scores:
+        if score.wape is not None:
+            wape.add_metric(names, score.wape)
+        if score.coverage is not None:
+            coverage.add_metric(names, score.coverage)
+    return iter([wape, coverage])
