@@ -48,7 +48,7 @@ class StoredLogs(NamedTuple):
         read = self.sources._replace(start=None, end=None) if of_files else self.sources
         meter = Meter()
         with progress("reading", meter):
-            return read_log(self.name, read.read(settings, meter), settings)
+            return read_log(self.name, read.read(settings, meter, any_order=True), settings)
 
     def _cut(self, log: "Log") -> "Log":
         from stream.evaluation.logs import between
@@ -92,12 +92,14 @@ def log_options(
     """
     shown = "SOURCE..." if required else "[SOURCE]..."
     source = click.argument("names", metavar=shown, nargs=-1, required=required)
-    options = [source, *OPTIONS[1:], *([PART_OPTION] if by_part else [])]
+    options = [source, *OPTIONS, *([PART_OPTION] if by_part else [])]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def collected(*args: Any, **kwargs: Any) -> Any:
-            sources = Sources(**{name: kwargs.pop(name) for name in Sources._fields})
+            # In memory a log is put in time order anyway.
+            named = {name: kwargs.pop(name) for name in Sources._fields if name != "sort"}
+            sources = Sources(**named, sort=False)
             parts = kwargs.pop("parts") if by_part else None
             return command(*args, logs=StoredLogs(sources, parts), **kwargs)
 

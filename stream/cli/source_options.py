@@ -30,7 +30,9 @@ class Sources(NamedTuple):
     start: str | None
     end: str | None
 
-    def read(self, settings: "Settings", meter: "Meter | None" = None) -> "Iterator[Record]":
+    def read(
+        self, settings: "Settings", meter: "Meter | None" = None, any_order: bool = False
+    ) -> "Iterator[Record]":
         """Every line: accepted, rejected or ignored. What to know on the way goes to stderr."""
         from stream.storage import event_log
 
@@ -41,6 +43,7 @@ class Sources(NamedTuple):
             mapping=self.mapping,
             catalog=self.catalog,
             sort=self.sort,
+            any_order=any_order,
             start=self.start,
             end=self.end,
             say=lambda line: click.echo(f"drift: {line}", err=True),
@@ -62,8 +65,9 @@ class Sources(NamedTuple):
         return found
 
 
+SOURCE = click.argument("names", metavar="SOURCE...", nargs=-1, required=True)
+SORT = click.option("--sort", is_flag=True, help="Put files in time order first, on disk.")
 OPTIONS = [
-    click.argument("names", metavar="SOURCE...", nargs=-1, required=True),
     click.option(
         "--preset",
         metavar="NAME",
@@ -84,7 +88,6 @@ OPTIONS = [
         type=click.Path(path_type=Path),
         help="Items with their categories, for events that name none: JSONL, CSV or Parquet.",
     ),
-    click.option("--sort", is_flag=True, help="Put files in time order first, on disk."),
     click.option(
         "--from",
         "start",
@@ -104,7 +107,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         sources = Sources(**{name: kwargs.pop(name) for name in Sources._fields})
         return command(*args, sources=sources, **kwargs)
 
-    for option in reversed(OPTIONS):
+    for option in reversed([SOURCE, SORT, *OPTIONS]):
         collected = option(collected)
     return collected
 

@@ -35,6 +35,20 @@ def test_catalogs_come_in_the_usual_layouts(tmp_path: Path, name: str, text: str
     assert not found.join({"item_id": "mat"})
 
 
+def test_a_path_of_columns_ends_where_one_is_missing(tmp_path: Path) -> None:
+    """A type must not pass for the category that it lacks."""
+    found = catalog(
+        tmp_path,
+        "c.csv",
+        "product_id,department,product_category,product_type\n"
+        "tent,OUTDOOR,TENTS,DOME\nmat,OUTDOOR,,FOAM\n",
+    )
+    tent, mat = {"item_id": "tent"}, {"item_id": "mat"}
+    assert found.join(tent)
+    assert found.join(mat)
+    assert (tent["category"], mat["category"]) == ("OUTDOOR > TENTS > DOME", "OUTDOOR")
+
+
 def test_a_parquet_catalog_turns_numbers_into_ids(tmp_path: Path) -> None:
     path = tmp_path / "c.parquet"
     pq.write_table(pa.table({"item_id": [7], "category": [3]}), path)

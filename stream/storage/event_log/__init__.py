@@ -45,6 +45,7 @@ def read(
     mapping: str | None = None,
     catalog: Path | None = None,
     sort: bool = False,
+    any_order: bool = False,
     start: str | None = None,
     end: str | None = None,
     say: Callable[[str], None],
@@ -55,6 +56,7 @@ def read(
     Values are what a worker would read from the topic: foreign layouts are converted,
     our own JSONL passes byte for byte, but for a category joined from the catalog. What
     a person should know on the way goes to `say`; `meter` shows how far the reading is.
+    With `any_order`, nothing is said of lines that are not in time order.
 
     Raises
     ------
@@ -74,7 +76,9 @@ def read(
     layout = _layout(preset, mapping)
     reading = Reading(layout, Catalog(catalog) if catalog else None, settings, say)
     records = _all(paths, reading, meter)
-    return sorting.by_time(records) if sort else sorting.watched(records, say)
+    if sort:
+        return sorting.by_time(records)
+    return records if any_order else sorting.watched(records, say)
 
 
 def _layout(preset: str | None, columns: str | None) -> mapping.Layout | presets.Document:

@@ -1,6 +1,7 @@
 """Which category an item is in, from the shop's catalog file."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,9 @@ def _of_property(row: Fields) -> tuple[str | None, str | None]:
 
 
 def _path(row: Fields) -> str | None:
-    return " > ".join(part for name in JOURNEY if (part := text(row.get(name)))) or None
+    """It ends where a part is missing: what stands below it would be taken for that part."""
+    parts = takewhile(bool, (text(row.get(name)) for name in JOURNEY))
+    return " > ".join(part for part in parts if part) or None
 
 
 def _first_genre(genres: Any) -> str | None:
