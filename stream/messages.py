@@ -16,7 +16,7 @@ DEAD_LETTERS = "dead-letters"
 Pattern = Literal["gain", "move", "restart"]
 Period = Literal["day", "week", "month", "quarter"]
 Series = Literal["purchases", "views"]
-Because = Literal["follows", "precedes", "recent", "similar"]
+Because = Literal["follows", "precedes", "connected", "similar", "category", "recent"]
 
 Name = Annotated[str, Meta(min_length=1)]
 # Without a limit, a list of twenty could be too large for any topic.
@@ -244,12 +244,14 @@ class Reason(Struct, frozen=True, omit_defaults=True, gc=False):
     because: Annotated[
         Because,
         Meta(
-            description="it often follows `item_id`; it often precedes it; the shopper had it "
-            "before; its factors fit the shopper's recent items"
+            description="it often follows `item_id`; it often precedes it; it goes with what "
+            "goes with it; its factors fit the shopper's recent items; `category` is likely next, "
+            "and sells it; the shopper had it before"
         ),
     ]
     share: Fraction
     item_id: Name | None = None
+    category: Name | None = None
 
 
 class RankedItem(Struct, frozen=True, gc=False):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stream.core import drift
+from stream.core.candidates import CATEGORY
 from stream.core.drift_confidence import confidence, log_excess, score
 from stream.core.engine_rows import PLACES, Event, Results
 from stream.core.ids import NONE
@@ -303,13 +304,14 @@ class Writer:
                 continue
             asked.setdefault((alert.source_offset, alert.user_id), alert)
             alerted.setdefault(alert.source_offset, set()).add(alert.user_id)
-        names = shop.item_names(_ids(lists))
+        names, categories = shop.item_names(_ids(lists)), shop.category_names(_categories(lists))
         return [
             self._delta(
                 sent,
                 asked.get((sent.offset, sent.user)),
                 len(alerted.get(sent.offset, ())),
                 names,
+                categories,
                 shop.position,
             )
             for sent in lists
@@ -321,6 +323,7 @@ class Writer:
         alert: MigrationAlert | None,
         alerted: int,
         names: dict[int, str],
+        categories: dict[int, str],
         model_position: int,
     ) -> RecommendationDelta:
         own = f"{self._prefix}-{sent.offset}-delta-{alerted}"
@@ -330,7 +333,12 @@ class Writer:
             RankedItem(
                 names[item],
                 score,
-                Reason(REASONS[reason], share, None if because == NONE else names[because]),
+                Reason(
+                    REASONS[reason],
+                    share,
+                    None if because == NONE or reason == CATEGORY else names[because],
+                    (categories[because] or None) if reason == CATEGORY else None,
+                ),
             )
             for item, score, reason, share, because in sent.entries
             if names[item]
@@ -392,6 +400,11 @@ def _named(alarm: Alarm, numbers: dict[Key, tuple[int, int]]) -> Names:
 def _ids(lists: Sequence[SentList]) -> set[int]:
     """Every item that these lists speak of."""
     ids = {entry[0] for sent in lists for entry in sent.entries}
-    ids.update(entry[4] for sent in lists for entry in sent.entries)
+    ids.update(entry[4] for sent in lists for entry in sent.entries if entry[2] != CATEGORY)
     ids.update(id for sent in lists for id in sent.previous)
     return ids
+
+
+def _categories(lists: Sequence[SentList]) -> set[int]:
+    """Every category that is a reason."""
+    return {entry[4] for sent in lists for entry in sent.entries if entry[2] == CATEGORY}

@@ -147,6 +147,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     # Recommendations
     list_size: Annotated[int, Meta(ge=3, le=100)] = 20
+    list_current: bool = False
+    """List the item on the screen too."""
+    list_bought: bool = False
+    """List what the shopper bought too."""
     delta_interval: Annotated[float, Meta(ge=0)] = 300.0
     """At most one delta a shopper in so long, unless the shopper's interest moved."""
     full_list_every: Count = 20

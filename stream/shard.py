@@ -11,8 +11,9 @@ from xxhash import xxh3_64_intdigest
 
 from stream.codebook import Codebook
 from stream.core import engine, engine_rows, sessions
+from stream.core.blend import Blend
 from stream.core.engine import ROW, TURN
-from stream.core.engine_rows import EVENT, PLACES, SLICE, Event
+from stream.core.engine_rows import EVENT, PLACES, SLICE, Event, Learned
 from stream.core.events import Decoder, Ignored, Touch
 from stream.core.horizon import Horizons, Standing
 from stream.core.ids import NONE, identify
@@ -103,6 +104,9 @@ class Shard:
         self._predictor = Predictor.of(settings)
         if learned := self._checkpoint.predictor():
             self._predictor = self._predictor.restored(learned)
+        self._blend = Blend.of()
+        if blended := self._checkpoint.blend():
+            self._blend = self._blend.restored(blended)
         self._foreteller = Foreteller(topic, partition, self.header.settings)
         self._tallies = Tallies(settings)
         self._tallies.restore(self._checkpoint.tallies())
@@ -196,6 +200,7 @@ class Shard:
             self._tallies.take_changed(),
             self._horizons.changed(),
             self._predictor.pack(),
+            self._blend.pack(),
         )
         self._stored_categories = len(self.categories)
 
@@ -284,15 +289,12 @@ class Shard:
         rules = self._rules._replace(muted=muted)
         self._codebook.meet(shop)
         self._state = self._state._replace(codes=self._codebook.rows)
-        own, desk = self._horizons.own, self._horizons.desk(self._state.codes, shop)
-        view = shop.view
-        self._predictor = self._predictor.marking(len(view.categories))
+        learned, view = self._learned(shop), shop.view
         while done < len(events):
             self._make_room()
             done = engine.run(
-                self._state, self._results, view, self._predictor, own, desk, events, done,
-                len(events), rules,
-            )  # fmt: skip
+                self._state, self._results, view, learned, events, done, len(events), rules
+            )
             gathering.take(self._results, events)
             self._take_foreseen(shop, outcome)
             if progress.need == ROW:
@@ -301,6 +303,12 @@ class Shard:
                 self._turn(int(events[done].position) // PLACES, shop, outcome, muted)
         self.counts["repeats"] += int(progress.repeats)
         progress.repeats = 0
+
+    def _learned(self, shop: ShopModel) -> Learned:
+        """What the loop learns by beside the rows, with room for all of the shop's categories."""
+        desk = self._horizons.desk(self._state.codes, shop)
+        self._predictor = self._predictor.marking(len(shop.view.categories))
+        return Learned(self._predictor, self._blend, self._horizons.own, desk)
 
     def _take_foreseen(self, shop: ShopModel, outcome: Outcome) -> None:
         name_of = partial(self._codebook.name_of, shop=shop)
@@ -458,9 +466,11 @@ def warm_up(settings: Settings) -> None:
     state, results = engine_rows.state(settings, 4), engine_rows.results(settings)
     horizons = Horizons(settings)
     engine.run(
-        state, results, shop.view, Predictor.of(settings), horizons.own,
-        horizons.desk(state.codes, shop), zeros(0, EVENT, Event), 0, 0,
-        engine_rows.rules(settings),
+        state, results, shop.view,
+        Learned(
+            Predictor.of(settings), Blend.of(), horizons.own, horizons.desk(state.codes, shop)
+        ),
+        zeros(0, EVENT, Event), 0, 0, engine_rows.rules(settings),
     )  # fmt: skip
     # More items than the smallest tables hold, so that growing them is compiled too.
     rows = np.zeros(32, UPDATE)

@@ -7,6 +7,7 @@ import pytest
 
 from stream.calibration import Budget, Calibration, Confidence
 from stream.core.ids import identify
+from stream.core.ranking import REASONS
 from stream.core.shop import ShopModel
 from stream.messages import MigrationAlert
 from stream.outcome import Alarm, Names, SentList, Writer
@@ -183,14 +184,21 @@ def test_a_delta_says_what_entered_left_and_moved() -> None:
     names = ["dome", "tarp", "kayak", "oar"]
     dome, tarp, kayak, oar = (identify(name) for name in names)
     shop.item_names = lambda ids: dict(zip([dome, tarp, kayak, oar], names, strict=True))  # type: ignore[method-assign]
-    entries = [(kayak, 0.5, 0, 0.9, oar), (dome, 0.3, 2, 1.0, 0), (oar, 0.1, 3, 0.5, 0)]
+    shop.category_names = lambda ids: dict.fromkeys(ids, "boats")  # type: ignore[method-assign]
+    entries = [
+        (kayak, 0.5, REASONS.index("follows"), 0.9, oar),
+        (dome, 0.3, REASONS.index("recent"), 1.0, 0),
+        (oar, 0.1, REASONS.index("category"), 0.5, identify("boats")),
+    ]
     (delta,) = writer.deltas([SentList(7, "ann", 5.0, False, entries, [dome, tarp, oar])], [], shop)
     assert (delta.entered, delta.left) == (["kayak"], ["tarp"])
     assert [(m.item_id, m.before, m.now) for m in delta.moved] == [("dome", 0, 1)]
-    assert [(i.item_id, i.reason.because, i.reason.item_id) for i in delta.items] == [
-        ("kayak", "follows", "oar"),
-        ("dome", "recent", None),
-        ("oar", "similar", None),
+    reasons = [(i.reason.because, i.reason.item_id, i.reason.category) for i in delta.items]
+    assert [item.item_id for item in delta.items] == ["kayak", "dome", "oar"]
+    assert reasons == [
+        ("follows", "oar", None),
+        ("recent", None, None),
+        ("category", None, "boats"),
     ]
 
 

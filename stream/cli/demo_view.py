@@ -27,7 +27,9 @@ PLAIN_SECONDS = 5.0
 BECAUSE = {
     "follows": "often follows {}",
     "precedes": "often leads to {}",
+    "connected": "goes with what goes with {}",
     "recent": "they looked at it before",
+    "category": "popular in {}",
     "similar": "fits what they looked at lately",
 }
 NONE_YET = "none yet: in a third of the time one gets to know the shoppers, then some move"
@@ -145,6 +147,6 @@ def _list_shown(progress: "Progress", titles: Titles) -> list[Text]:
 
 
 def _item(item: "RankedItem", titles: Titles) -> Text:
-    other = item.reason.item_id
-    why = BECAUSE[item.reason.because].format(titles.get(other, other) if other else "")
+    other = item.reason.item_id or item.reason.category or ""
+    why = BECAUSE[item.reason.because].format(titles.get(other, other))
     return Text.assemble(f"  {titles.get(item.item_id, item.item_id):30}", (why, "dim"))

@@ -12,6 +12,7 @@ from stream.core import (
     interest,
     migration_slots,
     predictor,
+    ranking,
     recents,
     sessions,
     shoppers,
@@ -20,12 +21,10 @@ from stream.core.compiled import kernel, outlined
 from stream.core.delta import due, material, send
 from stream.core.drift import NEVER, STEADY, TOLD
 from stream.core.drift_alert import LastAlertRow
-from stream.core.engine_rows import PLACES, Event, Results, Rules, State
-from stream.core.foresight import Foresight, Shopper
-from stream.core.horizon_features import Desk
+from stream.core.engine_rows import PLACES, Event, Learned, Results, Rules, State
+from stream.core.foresight import Shopper
 from stream.core.ids import NONE
 from stream.core.predictor import Predictor
-from stream.core.ranking import rank
 from stream.core.rows import Rows
 from stream.core.shop import ShopView
 from stream.core.updates import RECENT, UpdateRow
@@ -82,18 +81,34 @@ def close(
     return False
 
 
+@kernel
+def foretell(state: State, shop: ShopView, ahead: Predictor, slot: int, at: float) -> None:
+    """Predict a shopper's next category; the outlook is empty for one who had none."""
+    row = state.shoppers[slot].strict.migration
+    if not predictor.predict(ahead, row, state.codes, shop.categories, shop.totals[0], at):
+        ahead.outlooks[0].end = 0
+
+
 @outlined
 def offer(
-    state: State, out: Results, shop: ShopView, slot: int, event: int, at: float, rules: Rules
+    state: State,
+    out: Results,
+    shop: ShopView,
+    learned: Learned,
+    slot: int,
+    event: int,
+    at: float,
+    rules: Rules,
 ) -> None:
     """Rank for a shopper, and leave a list to send if it changed or an alarm names it."""
     shopper, progress = state.shoppers[slot], out.progress[0]
     served = shopper.served
     size = len(served.items)
     first = progress.lists * size
-    used = rank(
-        shop, first, size, shopper.strict.recents, rules.weights, at,
-        rules.transition_half_life,
+    foretell(state, shop, learned.ahead, slot, at)
+    used = ranking.rank(
+        shop, first, size, shopper.strict.recents, learned.blend.rows[0],
+        learned.ahead.outlooks[0], rules.slots, rules.listing, at, rules.transition_half_life,
     )  # fmt: skip
     state.slots[slot].dirty = 1
     if served.moved or (used > 0 and (served.stale or material(served, shop.ranked, first, used))):
@@ -105,7 +120,13 @@ def offer(
 
 @outlined
 def expire(
-    state: State, out: Results, shop: ShopView, event: Event, place: int, rules: Rules
+    state: State,
+    out: Results,
+    shop: ShopView,
+    learned: Learned,
+    event: Event,
+    place: int,
+    rules: Rules,
 ) -> int:
     """End the sessions that the partition's clock has passed; why it stopped before the last.
 
@@ -134,7 +155,7 @@ def expire(
         if session.open and not session.late:
             moved = close(state, out, slot, event, place, NEVER, rules)
             if moved and slot != event.slot and not rules.muted:
-                offer(state, out, shop, slot, place, session.last_at, rules)
+                offer(state, out, shop, learned, slot, place, session.last_at, rules)
     return DONE
 
 
@@ -222,8 +243,21 @@ def move(state: State, shop: ShopView, ahead: Predictor, event: Event, rules: Ru
 
 
 @kernel
-def look_ahead(state: State, own: Foresight, desk: Desk, event: Event, rules: Rules) -> None:
+def reflect(state: State, shop: ShopView, learned: Learned, event: Event, rules: Rules) -> None:
+    """Of one event in four, learn what a list made just before it should have said."""
+    recents, at = state.shoppers[event.slot].strict.recents, event.occurred_at
+    if not rules.muted and recents.used > 0 and ranking.sampled(event.position):
+        foretell(state, shop, learned.ahead, event.slot, at)
+        ranking.reflect(
+            shop, recents, learned.blend.rows[0], learned.ahead.outlooks[0], rules.slots,
+            event.item_id, at, rules.transition_half_life,
+        )  # fmt: skip
+
+
+@kernel
+def look_ahead(state: State, learned: Learned, event: Event, rules: Rules) -> None:
     """Foresee at the first event of a period what will enter; then let the event count."""
+    own, desk = learned.foresight, learned.desk
     strict, at = state.shoppers[event.slot].strict, event.occurred_at
     for horizon in range(len(own.opens)):
         row, open = strict.horizons[horizon], own.opens[horizon]
@@ -239,15 +273,15 @@ def learn(
     state: State,
     out: Results,
     shop: ShopView,
-    ahead: Predictor,
-    own: Foresight,
-    desk: Desk,
+    learned: Learned,
     event: Event,
     place: int,
     rules: Rules,
 ) -> None:
     """One event, all models of the shopper. What it follows is written down before it counts."""
     attend(state, out, event, place, rules)
+    if event.item_id != NONE:
+        reflect(state, shop, learned, event, rules)
     strict, progress, at = state.shoppers[event.slot].strict, out.progress[0], event.occurred_at
     if event.item_id != NONE or event.category >= 0:
         report(state, out.updates[progress.updates], event)
@@ -259,8 +293,8 @@ def learn(
             strict.interest, event.category, event.weight, at, rules.short_half_life,
             rules.long_half_life,
         )  # fmt: skip
-        look_ahead(state, own, desk, event, rules)
-        move(state, shop, ahead, event, rules)
+        look_ahead(state, learned, event, rules)
+        move(state, shop, learned.ahead, event, rules)
     if event.item_id != NONE:
         recents.push(strict.recents, event.item_id, event.action)
 
@@ -270,9 +304,10 @@ def serve(
     state: State,
     out: Results,
     shop: ShopView,
+    learned: Learned,
     event: Event,
     place: int,
-    learned: bool,
+    counted: bool,
     rules: Rules,
 ) -> None:
     """After a record's last touch, send the shopper a list if one is due.
@@ -281,9 +316,9 @@ def serve(
     """
     served, at = state.shoppers[event.slot].served, event.occurred_at
     if rules.muted:
-        served.stale = 1 if learned else served.stale
-    elif event.last and (served.moved or (learned and due(served, at, rules.delta_interval))):
-        offer(state, out, shop, event.slot, place, at, rules)
+        served.stale = 1 if counted else served.stale
+    elif event.last and (served.moved or (counted and due(served, at, rules.delta_interval))):
+        offer(state, out, shop, learned, event.slot, place, at, rules)
 
 
 @kernel
@@ -291,9 +326,7 @@ def run(
     state: State,
     out: Results,
     shop: ShopView,
-    ahead: Predictor,
-    own: Foresight,
-    desk: Desk,
+    learned: Learned,
     events: Rows[Event],
     first: int,
     last: int,
@@ -317,21 +350,21 @@ def run(
             progress.need = ROOM
             return place
         sessions.observe(state.clock[0], state.slots[event.slot].key, event.occurred_at)
-        if foresight.turned(own.opens, sessions.now(state.clock[0])):
+        if foresight.turned(learned.foresight.opens, sessions.now(state.clock[0])):
             progress.need = TURN
             return place
-        progress.need = expire(state, out, shop, event, place, rules)
+        progress.need = expire(state, out, shop, learned, event, place, rules)
         if progress.need != DONE:
             return place
         state.slots[event.slot].dirty = 1
         oldest = sessions.now(state.clock[0]) - flows.KEPT_WINDOWS * rules.flow_window
         event.late = 1 if event.occurred_at < oldest else 0
-        learned = False
+        counted = False
         if shoppers.repeated(state.shoppers[event.slot].strict.seen, event.number):
             progress.repeats += 1
             event.repeated = 1
         elif event.weight > 0.0:
-            learn(state, out, shop, ahead, own, desk, event, place, rules)
-            learned = True
-        serve(state, out, shop, event, place, learned, rules)
+            learn(state, out, shop, learned, event, place, rules)
+            counted = True
+        serve(state, out, shop, learned, event, place, counted, rules)
     return last

@@ -5,10 +5,14 @@ from typing import NamedTuple
 import numpy as np
 
 from stream.core import codes, drift, sessions, shoppers
+from stream.core.blend import Blend
+from stream.core.candidates import Listing
 from stream.core.codes import CodeRow
 from stream.core.delta import ListRow, list_layout
 from stream.core.drift import AlarmRow, WorkRow
-from stream.core.ranking import RankingWeights
+from stream.core.foresight import Foresight
+from stream.core.horizon_features import Desk
+from stream.core.predictor import Predictor
 from stream.core.rows import Layout, Rows, zeros
 from stream.core.sessions import DEADLINE, ClockRow, Deadline
 from stream.core.shoppers import ShopperRow
@@ -142,7 +146,8 @@ class Rules(NamedTuple):
     full_list_every: int
     flow_window: float
     muted: bool
-    weights: RankingWeights
+    listing: Listing
+    slots: int
 
 
 def rules(settings: Settings) -> Rules:
@@ -164,7 +169,8 @@ def rules(settings: Settings) -> Rules:
         full_list_every=settings.full_list_every,
         flow_window=float(settings.flow_window),
         muted=False,
-        weights=RankingWeights(),
+        listing=Listing(settings.list_current, settings.list_bought),
+        slots=settings.prediction_slots,
     )
 
 
@@ -176,6 +182,18 @@ class State(NamedTuple):
     slots: Rows[SlotRow]
     shoppers: Rows[ShopperRow]
     codes: Rows[CodeRow]
+
+
+class Learned(NamedTuple):
+    """What a shard learned of all its shoppers together, and the room to use it.
+
+    Served state: it is stored with the rows, but no strict state reads it.
+    """
+
+    ahead: Predictor
+    blend: Blend
+    foresight: Foresight
+    desk: Desk
 
 
 class Results(NamedTuple):

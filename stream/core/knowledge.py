@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.core import factorization, popularity, transitions
+from stream.core import factorization, popularity, shelf, transitions
 from stream.core.compiled import kernel
 from stream.core.factorization import FactorRates, FactorRow, RingRow, ScratchRow
 from stream.core.popularity import PopularityRow
 from stream.core.rows import Int32s, Layout, Rows
+from stream.core.shelf import ShelfRow
 from stream.core.transitions import TransitionRow
 from stream.core.updates import RECENT
 from stream.settings import Settings
@@ -17,6 +18,8 @@ from stream.settings import Settings
 STAY, RETURN, ENTER = 0, 1, 2
 FIRSTS = 16
 """Categories remembered around each category of those that shoppers came upon anew."""
+TONING = 0.1
+"""How much less an item is listed for being taken by everybody: the power of its count."""
 UNENTERED = 0.1
 """What a category that no shopper entered counts as, in entries."""
 UNSEEN = 0.02
@@ -24,10 +27,14 @@ UNSEEN = 0.02
 
 
 class ItemRow:
-    """One item. `category` is one more than its category's row number, 0 before any is known."""
+    """One item. `category` is one more than its category's row number, 0 before any is known.
+
+    `tone` is what a ranking multiplies it by: less the more everybody takes it.
+    """
 
     id: int
     category: int
+    tone: np.float32
     popularity: PopularityRow
     transitions: TransitionRow
 
@@ -35,7 +42,7 @@ class ItemRow:
 class CategoryRow:
     """One category. `entries` counts the events in which it was new to a shopper.
 
-    `firsts` are transitions of these events alone, their skip weights.
+    `firsts` are transitions of these events alone, their skip weights. `shelf` has its items.
     """
 
     id: int
@@ -43,6 +50,7 @@ class CategoryRow:
     popularity: PopularityRow
     transitions: TransitionRow
     firsts: TransitionRow
+    shelf: ShelfRow
 
 
 class TotalsRow:
@@ -105,6 +113,7 @@ def item_layout(settings: Settings) -> Layout:
         [
             ("id", "i8"),
             ("category", "i4"),
+            ("tone", "f4"),
             ("popularity", popularity.LAYOUT),
             ("transitions", transitions.layout(settings.neighbors)),
         ],
@@ -121,9 +130,16 @@ def category_layout(settings: Settings) -> Layout:
             ("popularity", popularity.LAYOUT),
             ("transitions", transitions.layout(settings.category_neighbors)),
             ("firsts", transitions.layout(FIRSTS)),
+            ("shelf", shelf.LAYOUT),
         ],
         align=True,
     )
+
+
+@kernel
+def toned(count: float) -> np.float32:
+    """What so many events leave of an item's score: (count + 1) ** -0.1."""
+    return np.float32(math.exp(-TONING * math.log(count + 1.0)))
 
 
 @kernel
@@ -158,6 +174,7 @@ def begin(factors: Rows[FactorRow], items: Rows[ItemRow], first: int, last: int,
     """Give the items from `first` up to `last` (excluded) the vectors that belong to their ids."""
     for item in range(first, last):
         factorization.start(factors[item], items[item].id, seed)
+        items[item].tone = np.float32(1.0)
 
 
 @kernel
@@ -176,6 +193,7 @@ def learn_item(
     transitions.learn(items, update.recent_items, item, at, rates.transition_half_life)
     factorization.learn(factors, update.recent_items, item, ring, step, rates.factors, scratch)
     popularity.learn(items[item].popularity, at, rates.popularity_half_life)
+    items[item].tone = toned(np.float64(items[item].popularity.weight))
     if update.category_index >= 0:
         items[item].category = update.category_index + 1
 
@@ -216,3 +234,5 @@ def learn_updates(
             learn_item(items, factors, rings[0], update, applied + place, rates, scratches[0])
         if update.category_index >= 0:
             learn_category(categories, totals[0], update, rates)
+            if update.item_index >= 0:
+                shelf.learn(categories[update.category_index].shelf, update.item_index)

@@ -1,80 +1,56 @@
-"""The likeliest next items: rows of the recent ones, what the shopper had, and factors, mixed.
+"""The likeliest next items of a shopper, with reasons: what is not had yet, and what comes back.
 
-Each channel is a distribution over the same candidates; a score is their mixture by
-fixed weights, so the weights say what each channel is believed.
+An item that the shopper did not have scores the mixture of what the channels say of it, less
+for what everybody takes; one that the shopper had scores how often such items are taken again.
+So a score is close to the chance that the item is next.
 """
 
-import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream.core import factorization, table
+from stream.core import blend, candidates, factorization, table
+from stream.core.blend import BlendRow
+from stream.core.candidates import (
+    CATEGORY,
+    CHANNELS,
+    CONNECTED,
+    NOTHING,
+    CandidateRow,
+    DeskRow,
+    Listing,
+)
 from stream.core.compiled import kernel, outlined
-from stream.core.decay import remaining
 from stream.core.factorization import FactorRow
 from stream.core.ids import NONE
-from stream.core.knowledge import ItemRow
+from stream.core.knowledge import CategoryRow, ItemRow
+from stream.core.migration_evidence import OutlookRow
 from stream.core.recents import RecentsRow
-from stream.core.rows import Float32s, Int32s, Layout, Rows
-from stream.core.transitions import BACKWARD, FORWARD, TransitionRow
-from stream.core.updates import RECENT
+from stream.core.rows import Layout, Rows
 from stream.messages import Because
 
 if TYPE_CHECKING:
     from stream.core.shop import ShopView
 
-NOTHING = np.float32(0.0)
-CANDIDATES = 4096
-"""Most candidates of one list, a power of two; more are dropped, in slot order."""
-AGING = math.exp(-0.5)
-"""What the row of the next older recent item weighs, against 1 of the newer's."""
 LISTS = 4096
 """Lists that there is room for until they are taken."""
-REASONS: tuple[Because, ...] = ("follows", "precedes", "recent", "similar")
-FOLLOWS, PRECEDES, RECENTLY, SIMILAR = 0, 1, 2, 3
-BOUGHT = 2
-
-
-class RankingWeights(NamedTuple):
-    """What each channel is believed; they need not sum to 1.
-
-    A shop should not show the item on the screen; `with_current` lists it all the same,
-    for comparisons with published results, in which it counts.
-    """
-
-    forward: float = 0.4
-    backward: float = 0.2
-    recent: float = 0.2
-    factors: float = 0.2
-    with_current: bool = False
-
-
-class CandidateRow:
-    """An item that may be listed, with its part of each channel.
-
-    `bucket` belongs to the place, not to the candidate: one more than the place of the
-    first candidate whose index falls there, 0 for none; `next` goes on from it.
-    """
-
-    bucket: int
-    next: int
-    index: int
-    source: int
-    left_out: int
-    strongest: np.float32
-    forward: np.float32
-    backward: np.float32
-    recent: np.float32
-    similar: np.float32
-    score: np.float32
+REASONS: tuple[Because, ...] = (
+    "follows", "precedes", "connected", "similar", "category", "recent",
+)  # fmt: skip
+RECENTLY = 5
+LEAST_NEW = 0.05
+"""The least chance that is left to items that the shopper did not have."""
+TINY = 1e-30
+SAMPLED = 3
+"""One event in four, by the bits of its position, teaches the blend."""
 
 
 class RankedRow:
     """One entry of a list. `index` is the item's row number in the shop model.
 
-    `reason` is the place in `REASONS` of the channel with the largest part of the score,
-    `share` is that part, and `because` the recent item that it follows or precedes, or 0.
+    `reason` is the place in `REASONS` of what has the largest part of the score,
+    `share` is that part, and `because` the id of the recent item, or of the category,
+    that it rests on, or 0.
     """
 
     item_id: int
@@ -85,11 +61,6 @@ class RankedRow:
     because: int
 
 
-CANDIDATE: Layout = np.dtype(
-    [(name, "i4") for name in ("bucket", "next", "index", "source", "left_out")]
-    + [(name, "f4") for name in ("strongest", "forward", "backward", "recent", "similar", "score")],
-    align=True,
-)
 RANKED: Layout = np.dtype(
     [
         ("item_id", "i8"),
@@ -103,205 +74,114 @@ RANKED: Layout = np.dtype(
 )
 
 
-class QueryRow:
-    """Room for one ranking: row numbers of the last items, and the query made of them."""
-
-    recent: Int32s
-    query: Float32s
-
-
-def query_layout(factors: int) -> Layout:
-    """Room for queries of `factors` numbers."""
-    return np.dtype([("recent", "i4", RECENT), ("query", "f4", factors)], align=True)
-
-
-class Scales(NamedTuple):
-    """What turns each channel's number into its part of the score."""
-
-    forward: np.float32
-    backward: np.float32
-    recent: np.float32
-    similar: np.float32
-
-
 @kernel
-def place_of(candidates: Rows[CandidateRow], count: int, index: int) -> int:
-    """Where the item stands among `count` candidates; `count` if it was put there now, or -1."""
-    bucket = index & (len(candidates) - 1)
-    place = int(candidates[bucket].bucket) - 1
-    while place >= 0:
-        if candidates[place].index == index:
-            return place
-        place = int(candidates[place].next)
-    if count == len(candidates):
-        return -1
-    row = candidates[count]
-    row.index, row.next = index, int(candidates[bucket].bucket) - 1
-    row.source, row.left_out = 0, 0
-    row.strongest, row.forward, row.backward = NOTHING, NOTHING, NOTHING
-    row.recent, row.similar = NOTHING, NOTHING
-    candidates[bucket].bucket = count + 1
-    return count
-
-
-@kernel
-def clear(candidates: Rows[CandidateRow], count: int) -> None:
-    """Leave no candidate to be found."""
-    for place in range(count):
-        candidates[candidates[place].index & (len(candidates) - 1)].bucket = 0
-
-
-@kernel
-def damped(total: float) -> float:
-    """What a row's weights are divided by: (total + 1) ** .75, of exactly rounded roots."""
-    return math.sqrt((total + 1.0) * math.sqrt(total + 1.0))
-
-
-@kernel
-def gather(
-    candidates: Rows[CandidateRow],
-    count: int,
-    row: TransitionRow,
-    strength: np.float32,
-    source: int,
-) -> int:
-    """Add a recent item's neighbors, `strength` for each of their weight; return how many."""
-    for slot in range(row.used):
-        place = place_of(candidates, count, row.neighbors[slot])
-        if place < 0:
-            continue
-        count = max(count, place + 1)
-        found = candidates[place]
-        forward, backward = (
-            strength * row.weights[slot, FORWARD],
-            strength * row.weights[slot, BACKWARD],
-        )
-        found.forward += forward
-        found.backward += backward
-        if forward + backward > found.strongest:
-            found.strongest, found.source = forward + backward, source
-    return count
-
-
-@kernel
-def neighbors(
-    candidates: Rows[CandidateRow],
-    items: Rows[ItemRow],
-    recent: Int32s,
-    now: float,
-    half_life: float,
-) -> int:
-    """Make candidates of the recent items' neighbors, the newest's the strongest."""
-    count, strength = 0, 1.0
-    for place in range(len(recent)):
-        if recent[place] >= 0:
-            row = items[recent[place]].transitions
-            left = remaining(now - row.updated_at, half_life)
-            weight = np.float32(strength * left / damped(np.float64(row.total) * left))
-            count = gather(candidates, count, row, weight, place)
-        strength *= AGING
-    return count
-
-
-@kernel
-def recall(
-    candidates: Rows[CandidateRow],
-    count: int,
-    cells: Rows[table.Cell],
-    recents: RecentsRow,
-    with_current: bool,
-) -> int:
-    """Add what the shopper had; leave out what is bought and, if asked, what is on the screen."""
-    for place in range(recents.used):
-        index = table.find(cells, recents.items[place])
-        found = place_of(candidates, count, index) if index >= 0 else -1
-        if found < 0:
-            continue
-        count = max(count, found + 1)
-        candidates[found].recent = np.float32(1.0 / (place + 1))
-        if recents.actions[place] == BOUGHT or (place == 0 and not with_current):
-            candidates[found].left_out = 1
-    return count
-
-
-@kernel
-def exponential(power: np.float32) -> np.float32:
-    """e ** power for a power up to 0; below -16 it stays at 1e-7.
-
-    Right to 1 in 40,000 from -8 up, to 1 in 5,000 below. Products alone: it takes less
-    time than the library's, and gives the same on every CPU.
-    """
-    part = max(power, np.float32(-16.0)) * np.float32(1.0 / 256.0)
-    result = np.float32(1.0) + part * (
-        np.float32(1.0) + part * (np.float32(1.0 / 2.0) + part * np.float32(1.0 / 6.0))
-    )
-    for _ in range(8):
-        result *= result
-    return np.float32(result)
-
-
-@kernel
-def compare(
-    candidates: Rows[CandidateRow], count: int, factors: Rows[FactorRow], query: Float32s
+def weigh(
+    desk: DeskRow, found: Rows[CandidateRow], count: int, row: BlendRow, context: int
 ) -> None:
-    """How well each candidate's factors fit the query: a softmax without its divisor."""
-    highest = np.float32(-math.inf)
-    for place in range(count):
-        logit = factorization.product(query, factors[candidates[place].index].outward)
-        candidates[place].similar = logit
-        highest = max(highest, logit)
-    for place in range(count):
-        row = candidates[place]
-        row.similar = exponential(row.similar - highest)
+    """What makes each channel sum to its weight over all candidates; 0 where it says nothing."""
+    for channel in range(CHANNELS):
+        total = 0.0
+        for place in range(count):
+            total += np.float64(found[place].parts[channel])
+        weight = row.weights[context, channel]
+        desk.scales[channel] = weight / total if total > 0.0 else 0.0
 
 
 @kernel
-def scale(weight: float, total: float) -> np.float32:
-    """What makes a channel that sums to `total` sum to its weight."""
-    return np.float32(weight / total if total > 0.0 else 0.0)
+def mix(desk: DeskRow, found: Rows[CandidateRow], count: int) -> None:
+    """Each candidate's score as if the shopper had had none: the mixture of the channels."""
+    for place in range(count):
+        score = 0.0
+        for channel in range(CHANNELS):
+            score += desk.scales[channel] * np.float64(found[place].parts[channel])
+        found[place].score = np.float32(score)
 
 
 @kernel
-def scales(candidates: Rows[CandidateRow], count: int, weights: RankingWeights) -> Scales:
-    """The scale of each channel, over the candidates that may be listed."""
-    forward, backward, recent, similar = 0.0, 0.0, 0.0, 0.0
+def recognize(
+    desk: DeskRow, found: Rows[CandidateRow], recents: RecentsRow, items: Rows[ItemRow]
+) -> None:
+    """The cell of each recent item that is a candidate."""
+    current = found[desk.places[0]].index if desk.places[0] >= 0 else -1
+    for place in range(recents.used):
+        if desk.places[place] < 0:
+            continue
+        candidate = found[desk.places[place]]
+        same = current >= 0 and items[candidate.index].category == items[current].category
+        desk.cells[place] = blend.cell_of(
+            place, int(recents.counts[place]), same, int(recents.actions[place]),
+            np.float64(candidate.score),
+        )  # fmt: skip
+
+
+@kernel
+def settle(
+    desk: DeskRow,
+    found: Rows[CandidateRow],
+    count: int,
+    recents: RecentsRow,
+    items: Rows[ItemRow],
+    row: BlendRow,
+    context: int,
+) -> None:
+    """Give recent items the chance that they are taken again, and the others what is left."""
+    back, had, mass, toned = 0.0, 0.0, TINY, TINY
+    for place in range(recents.used):
+        if desk.places[place] >= 0:
+            back += blend.returning(row, desk.cells[place])
+            had += np.float64(found[desk.places[place]].score)
     for place in range(count):
-        row = candidates[place]
-        if not row.left_out:
-            forward += np.float64(row.forward)
-            backward += np.float64(row.backward)
-            recent += np.float64(row.recent)
-            similar += np.float64(row.similar)
-    return Scales(
-        scale(weights.forward, forward),
-        scale(weights.backward, backward),
-        scale(weights.recent, recent),
-        scale(weights.factors, similar),
-    )
+        candidate = found[place]
+        if candidate.held == 0:
+            mass += np.float64(candidate.score)
+            candidate.score *= items[candidate.index].tone
+            toned += np.float64(candidate.score)
+    left = max(LEAST_NEW, 1.0 - back) * blend.reach(row, context) / max(1e-3, 1.0 - had)
+    scale = np.float32(left * mass / toned)
+    for place in range(count):
+        if found[place].held == 0:
+            found[place].score *= scale
+    for place in range(recents.used):
+        if desk.places[place] >= 0:
+            chance = blend.returning(row, desk.cells[place])
+            found[desk.places[place]].score = np.float32(chance)
+
+
+@kernel
+def context_of(desk: DeskRow, recents: RecentsRow, items: Rows[ItemRow]) -> int:
+    """The blend's context of a shopper."""
+    current = desk.recent[0]
+    known = np.float64(items[current].transitions.total) if current >= 0 else 0.0
+    return blend.context_of(int(recents.used), known)
+
+
+@kernel
+def score(
+    shop: "ShopView",
+    count: int,
+    recents: RecentsRow,
+    row: BlendRow,
+) -> int:
+    """Score `count` candidates; return the context that they were scored in."""
+    desk, found = shop.desks[0], shop.candidates
+    context = context_of(desk, recents, shop.items)
+    weigh(desk, found, count, row, context)
+    mix(desk, found, count)
+    recognize(desk, found, recents, shop.items)
+    settle(desk, found, count, recents, shop.items, row, context)
+    return context
 
 
 @kernel
 def beats(
-    score: np.float32, place: int, other: RankedRow, candidates: Rows[CandidateRow],
+    chance: np.float32, place: int, other: RankedRow, found: Rows[CandidateRow],
     factors: Rows[FactorRow],
 ) -> bool:  # fmt: skip
     """Whether a candidate ranks above an entry; ties go to the lower id."""
-    if score != other.score:
-        return bool(score > other.score)
-    mine, its = candidates[place].index, candidates[other.index].index
+    if chance != other.score:
+        return bool(chance > other.score)
+    mine, its = found[place].index, found[other.index].index
     return bool(factors[mine].id < factors[its].id)
-
-
-@kernel
-def mix(candidates: Rows[CandidateRow], count: int, parts: Scales) -> None:
-    """Each candidate's score; 0 for those that are left out."""
-    for place in range(count):
-        row = candidates[place]
-        row.score = (parts.forward * row.forward + parts.backward * row.backward) + (
-            parts.recent * row.recent + parts.similar * row.similar
-        )
-        if row.left_out:
-            row.score = NOTHING
 
 
 @kernel
@@ -309,49 +189,64 @@ def select(
     ranked: Rows[RankedRow],
     first: int,
     size: int,
-    candidates: Rows[CandidateRow],
+    found: Rows[CandidateRow],
     count: int,
     factors: Rows[FactorRow],
 ) -> int:
     """The best up to `size`, with the place among the candidates for `index`; how many."""
     end = first
     for place in range(count):
-        score = candidates[place].score
-        if not score > NOTHING:
+        chance = found[place].score
+        if not chance > NOTHING or found[place].left_out:
             continue
         if end < first + size:
             end += 1
-        elif not beats(score, place, ranked[end - 1], candidates, factors):
+        elif not beats(chance, place, ranked[end - 1], found, factors):
             continue
         spot = end - 1
-        while spot > first and beats(score, place, ranked[spot - 1], candidates, factors):
+        while spot > first and beats(chance, place, ranked[spot - 1], found, factors):
             ranked[spot].index, ranked[spot].score = ranked[spot - 1].index, ranked[spot - 1].score
             spot -= 1
-        ranked[spot].index, ranked[spot].score = place, score
+        ranked[spot].index, ranked[spot].score = place, chance
     return end - first
+
+
+@kernel
+def loudest(desk: DeskRow, candidate: CandidateRow) -> int:
+    """The channel that says most of a candidate; of equals the first."""
+    best = 0
+    for channel in range(1, CHANNELS):
+        mine = desk.scales[channel] * np.float64(candidate.parts[channel])
+        if mine > desk.scales[best] * np.float64(candidate.parts[best]):
+            best = channel
+    return best
 
 
 @kernel
 def explain(
     entry: RankedRow,
     candidate: CandidateRow,
+    desk: DeskRow,
     factors: Rows[FactorRow],
+    categories: Rows[CategoryRow],
     recents: RecentsRow,
-    scales: Scales,
 ) -> None:
-    """Say which item it is and which channel has the largest part; of equals the first."""
-    reason, largest = FOLLOWS, scales.forward * candidate.forward
-    if scales.backward * candidate.backward > largest:
-        reason, largest = PRECEDES, scales.backward * candidate.backward
-    if scales.recent * candidate.recent > largest:
-        reason, largest = RECENTLY, scales.recent * candidate.recent
-    if scales.similar * candidate.similar > largest:
-        reason, largest = SIMILAR, scales.similar * candidate.similar
-    entry.reason = reason
-    entry.share = min(np.float32(1.0), largest / candidate.score)
-    entry.because = recents.items[candidate.source] if reason <= PRECEDES else NONE
+    """Say which item it is, what has the largest part of its score, and what that rests on."""
     entry.index = candidate.index
     entry.item_id = factors[candidate.index].id
+    entry.because = NONE
+    if candidate.held:
+        entry.reason, entry.share = RECENTLY, np.float32(1.0)
+        return
+    channel, total = loudest(desk, candidate), 0.0
+    for other in range(CHANNELS):
+        total += desk.scales[other] * np.float64(candidate.parts[other])
+    mine = desk.scales[channel] * np.float64(candidate.parts[channel])
+    entry.reason, entry.share = channel, np.float32(mine / total)
+    if channel <= CONNECTED:
+        entry.because = recents.items[candidate.source]
+    elif channel == CATEGORY:
+        entry.because = categories[candidate.source].id
 
 
 @outlined
@@ -360,29 +255,63 @@ def rank(
     first: int,
     size: int,
     recents: RecentsRow,
-    weights: RankingWeights,
+    row: BlendRow,
+    outlook: OutlookRow,
+    slots: int,
+    listing: Listing,
     now: float,
     half_life: float,
 ) -> int:
     """Write the best up to `size` items into `shop.ranked` from `first` on; return how many.
 
-    It reads the model and changes none of it. `half_life` is that of the transitions.
+    It reads the model and the blend, and changes none of them; `outlook` and the rest are
+    those of `candidates.collect`.
     """
-    items, factors, candidates = shop.items, shop.factors, shop.candidates
-    scratch = shop.queries[0]
-    for place in range(RECENT):
-        scratch.recent[place] = -1
-        if place < recents.used:
-            scratch.recent[place] = table.find(shop.cells, recents.items[place])
-    count = neighbors(candidates, items, scratch.recent, now, half_life)
-    count = recall(candidates, count, shop.cells, recents, weights.with_current)
-    if factorization.look(scratch.query, factors, scratch.recent) > 0.0:
-        compare(candidates, count, factors, scratch.query)
-    parts = scales(candidates, count, weights)
-    mix(candidates, count, parts)
-    used = select(shop.ranked, first, size, candidates, count, factors)
+    found = shop.candidates
+    count = candidates.collect(shop, recents, outlook, slots, listing, now, half_life)
+    score(shop, count, recents, row)
+    used = select(shop.ranked, first, size, found, count, shop.factors)
     for place in range(first, first + used):
         entry = shop.ranked[place]
-        explain(entry, candidates[entry.index], factors, recents, parts)
-    clear(candidates, count)
+        explain(entry, found[entry.index], shop.desks[0], shop.factors, shop.categories, recents)
+    candidates.clear(found, count)
     return used
+
+
+@kernel
+def sampled(position: int) -> bool:
+    """Whether the event at this position teaches the blend."""
+    return bool(factorization.scrambled(position) & SAMPLED == 0)
+
+
+@outlined
+def reflect(
+    shop: "ShopView",
+    recents: RecentsRow,
+    row: BlendRow,
+    outlook: OutlookRow,
+    slots: int,
+    item: int,
+    now: float,
+    half_life: float,
+) -> None:
+    """Learn from the item that came, by its id, what the list just before should have said."""
+    found, desk = shop.candidates, shop.desks[0]
+    listing = Listing(True, True)
+    count = candidates.collect(shop, recents, outlook, slots, listing, now, half_life)
+    context = score(shop, count, recents, row)
+    had = False
+    for place in range(recents.used):
+        came = recents.items[place] == item
+        had = had or came
+        if desk.places[place] >= 0:
+            blend.expose(row, desk.cells[place], came)
+    if not had:
+        index = table.find(shop.cells, item)
+        place = candidates.found_in(found, index) if index >= 0 else -1
+        blend.seek(row, context, place >= 0)
+        if place >= 0:
+            for channel in range(CHANNELS):
+                desk.said[channel] = desk.scales[channel] * np.float64(found[place].parts[channel])
+            blend.credit(row, context, desk.said)
+    candidates.clear(found, count)

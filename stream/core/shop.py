@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from stream.core import factorization, knowledge, ranking
+from stream.core import candidates, factorization, knowledge, ranking
+from stream.core.candidates import CandidateRow, DeskRow
 from stream.core.factorization import FactorRow, RingRow, ScratchRow
 from stream.core.knowledge import TOTALS, UPDATE, CategoryRow, ItemRow, TotalsRow, Update
 from stream.core.numbering import Identified, Numbering, find_all
-from stream.core.ranking import CandidateRow, QueryRow, RankedRow
+from stream.core.ranking import RankedRow
 from stream.core.rows import Int32s, Int64s, Layout, Rows, UInt8s, copied, fingerprint, grown, zeros
 from stream.core.table import Cell
 from stream.core.updates import Columns, columns_of
@@ -39,7 +40,7 @@ class ShopView(NamedTuple):
     categories: Rows[CategoryRow]
     totals: Rows[TotalsRow]
     candidates: Rows[CandidateRow]
-    queries: Rows[QueryRow]
+    desks: Rows[DeskRow]
     ranked: Rows[RankedRow]
 
 
@@ -122,8 +123,8 @@ class ShopModel:
         scratch = factorization.scratch_layout(settings.factors, settings.negatives)
         self._scratch = zeros(1, scratch, ScratchRow)
         self._room = (
-            zeros(ranking.CANDIDATES, ranking.CANDIDATE, CandidateRow),
-            zeros(1, ranking.query_layout(settings.factors), QueryRow),
+            zeros(candidates.ROOM, candidates.CANDIDATE, CandidateRow),
+            zeros(1, candidates.desk_layout(settings.factors, settings.recent_items), DeskRow),
             zeros(ranking.LISTS * settings.list_size, ranking.RANKED, RankedRow),
         )
 
@@ -160,14 +161,11 @@ class ShopModel:
 
     def item_names(self, ids: Iterable[int]) -> dict[int, str]:
         """The names of these items by id, "" where none came yet."""
-        wanted = list(ids)
-        numbers = np.empty(len(wanted), np.int32)
-        find_all(self.items.cells, np.array(wanted, np.int64), numbers)
-        names = self.items.names
-        return {
-            id: names[number] if number >= 0 else ""
-            for id, number in zip(wanted, numbers.tolist(), strict=True)
-        }
+        return _names_of(self.items, ids)
+
+    def category_names(self, ids: Iterable[int]) -> dict[int, str]:
+        """The same for categories."""
+        return _names_of(self.categories, ids)
 
     def hash(self) -> str:
         """32 hex digits of everything learned; equal positions of a log give equal hashes."""
@@ -287,6 +285,16 @@ class ShopModel:
         self._ring = copied(ring, 1)
         self.position, self.applied = header.position, header.applied
         self.highest = dict(header.highest)
+
+
+def _names_of(numbering: Numbering[Row], ids: Iterable[int]) -> dict[int, str]:
+    wanted = list(ids)
+    numbers = np.empty(len(wanted), np.int32)
+    find_all(numbering.cells, np.array(wanted, np.int64), numbers)
+    return {
+        id: numbering.names[number] if number >= 0 else ""
+        for id, number in zip(wanted, numbers.tolist(), strict=True)
+    }
 
 
 def _numbered(numbering: Numbering[Row], ids: Int64s, own: Int32s, recent: Int32s) -> Int32s:

@@ -98,8 +98,15 @@ class Checkpoint:
 
     def predictor(self) -> bytes | None:
         """What was learned of next categories, None before the first checkpoint."""
+        return self._one(codec.PREDICTOR)
+
+    def blend(self) -> bytes | None:
+        """What was learned of lists, None before the first checkpoint."""
+        return self._one(codec.BLEND)
+
+    def _one(self, key: bytes) -> bytes | None:
         with _answered(f"read {self.path}"):
-            stored: bytes | None = self._db.get(codec.PREDICTOR)
+            stored: bytes | None = self._db.get(key)
         return stored
 
     def _between(self, first: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -117,6 +124,7 @@ class Checkpoint:
         tallies: Iterable[tuple[bytes, bytes | None]] = (),
         foresight: Iterable[tuple[bytes, bytes]] = (),
         predictor: bytes | None = None,
+        blend: bytes | None = None,
     ) -> None:
         """Store rows, new category names, cells, predictions and the header, all or nothing.
 
@@ -134,8 +142,9 @@ class Checkpoint:
                 batch.put(codec.TALLY + cell, count)
         for where, part in foresight:
             batch.put(codec.FORESIGHT + where, part)
-        if predictor is not None:
-            batch.put(codec.PREDICTOR, predictor)
+        for where, learned in ((codec.PREDICTOR, predictor), (codec.BLEND, blend)):
+            if learned is not None:
+                batch.put(where, learned)
         batch.put(codec.HEADER, codec.encode(header))
         with _answered(f"write {self.path}"):
             self._db.write(batch)

@@ -15,6 +15,7 @@ CATEGORY = b"c"
 FORESIGHT = b"f"
 AFTER_FORESIGHT = b"g"
 PREDICTOR = b"p"
+BLEND = b"b"
 ROW = b"r"
 # One above the last row key: bytes sort as unsigned.
 AFTER_ROWS = b"s"

@@ -201,7 +201,7 @@ def hash_of_a_run() -> str:
     return model.hash()
 
 
-GOLDEN = "6890e37ec6b731670a0df6e4453e9106"
+GOLDEN = "2b184b2f7d8d14a5573a20211310e9ff"
 
 
 def test_plain_python_gives_the_same_bytes_as_compiled_code() -> None:
