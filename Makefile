@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Two processes share the tests; one of them has all that need a Kafka.
-SHARED := -n 2 --dist loadgroup
+SHARED := -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all coverage check bench schemas clean
