@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stream.core import factorization, migration, shelf, table
-from stream.core.compiled import kernel
+from stream.core.compiled import kernel, outlined
 from stream.core.decay import remaining
 from stream.core.factorization import FactorRow
 from stream.core.knowledge import CategoryRow, ItemRow
@@ -351,7 +351,7 @@ def compare(
         parts[SIMILAR] = exponential(parts[SIMILAR] - highest)
 
 
-@kernel
+@outlined
 def collect(
     shop: "ShopView",
     recents: RecentsRow,

@@ -155,13 +155,8 @@ def context_of(desk: DeskRow, recents: RecentsRow, items: Rows[ItemRow]) -> int:
     return blend.context_of(int(recents.used), known)
 
 
-@kernel
-def score(
-    shop: "ShopView",
-    count: int,
-    recents: RecentsRow,
-    row: BlendRow,
-) -> int:
+@outlined
+def score(shop: "ShopView", count: int, recents: RecentsRow, row: BlendRow) -> int:
     """Score `count` candidates; return the context that they were scored in."""
     desk, found = shop.desks[0], shop.candidates
     context = context_of(desk, recents, shop.items)
