@@ -42,14 +42,16 @@ class CandidateRow:
 
     `bucket` belongs to the place, not to the candidate: one more than the place of the
     first candidate whose index falls there, 0 for none; `next` goes on from it. `source` is
-    the recent item that speaks most for it, or the row number of a category if none does;
-    `held` is one more than its place among the recent items, 0 if it is none of them.
+    the place of the recent item that speaks most for it, `category` the row number of the
+    likeliest category that sells it; `held` is one more than its place among the recent items,
+    0 if it is none of them.
     """
 
     bucket: int
     next: int
     index: int
     source: int
+    category: int
     held: int
     left_out: int
     strongest: np.float32
@@ -77,7 +79,7 @@ class DeskRow:
 
 
 CANDIDATE: Layout = np.dtype(
-    [(name, "i4") for name in ("bucket", "next", "index", "source", "held", "left_out")]
+    [(name, "i4") for name in ("bucket", "next", "index", "source", "category", "held", "left_out")]
     + [("strongest", "f4"), ("score", "f4"), ("parts", "f4", CHANNELS)],
     align=True,
 )
@@ -122,7 +124,7 @@ def place_of(candidates: Rows[CandidateRow], count: int, index: int) -> int:
         return -1
     row = candidates[count]
     row.index, row.next = index, int(candidates[bucket].bucket) - 1
-    row.source, row.held, row.left_out, row.strongest = 0, 0, 0, NOTHING
+    row.source, row.category, row.held, row.left_out, row.strongest = 0, 0, 0, 0, NOTHING
     for channel in range(CHANNELS):
         row.parts[channel] = NOTHING
     candidates[bucket].bucket = count + 1
@@ -289,10 +291,11 @@ def stock(
             place = place_of(candidates, count, row.items[slot])
             if place < 0:
                 continue
-            if place == count:
-                count += 1
-                candidates[place].source = category
-            candidates[place].parts[CATEGORY] += strength * row.weights[slot]
+            count = max(count, place + 1)
+            found = candidates[place]
+            if found.parts[CATEGORY] == NOTHING:
+                found.category = category
+            found.parts[CATEGORY] += strength * row.weights[slot]
     return count
 
 

@@ -241,7 +241,7 @@ def explain(
     if channel <= CONNECTED:
         entry.because = recents.items[candidate.source]
     elif channel == CATEGORY:
-        entry.because = categories[candidate.source].id
+        entry.because = categories[candidate.category].id
 
 
 @outlined

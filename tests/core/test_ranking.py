@@ -153,6 +153,19 @@ def test_what_a_likely_category_sells_is_listed_for_it() -> None:
     assert (entry.item, entry.reason, entry.because) == ("kite", "category", "sport")
 
 
+def test_a_neighbor_that_a_category_sells_names_the_category() -> None:
+    """The kite is the neighbor of the fourth recent item, and of the second category's shelf."""
+    model = learned(["lamp"], category="camping")
+    updates = [u._replace(category="sport") for u in walked([("boat", 0.0), ("kite", 0.0)])]
+    model.apply(message(updates, first=100))
+    own = Blend.of().rows
+    own[0].weights[:] = [0.1, 0.1, 0.1, 0.1, 0.6]
+    shopper = [Had("lamp"), Had(STRANGER), Had("boat")]
+    entries = ranked(model, shopper, own=own, expected={"sport": 0.9})
+
+    assert ("kite", "category", "sport") in [(e.item, e.reason, e.because) for e in entries]
+
+
 def test_what_the_shopper_had_comes_back() -> None:
     entries = ranked(learned(["tent"], ["boat"]), [Had("boat"), Had("tent")])
 
