@@ -1,14 +1,18 @@
 """What a shard foretells of its shoppers, and what became of it, as messages."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from stream.core.engine_rows import PLACES
-from stream.core.horizon import Foreseen, Outcome
-from stream.core.ids import NONE
+from stream.core.horizon import Foreseen, Outcome, Told
+from stream.core.ids import NONE, identify
 from stream.messages import PredictedAlert, PredictionOutcome
 
 DIGITS = 5
 """Of scores and shares: float32 has little more, and a list has twenty of each."""
+
+RANKS = 100
+"""Numbers that the predictions made at one touch may have."""
 
 Foretold = PredictedAlert | PredictionOutcome
 
@@ -62,7 +66,21 @@ class Foreteller:
             for number, one in enumerate(outcomes)
         ]
 
+    def told(self, alert: PredictedAlert, key: int) -> Told | None:
+        """A prediction of the shopper with this key, as its alert tells it.
+
+        None if a worker with other settings told it, or nobody of this partition.
+        """
+        named = re.fullmatch(
+            rf"{re.escape(self._prefix)}-(\d{{1,15}})-predicted-(\d{{1,9}})", alert.id
+        )
+        if named is None or alert.settings != self._settings:
+            return None
+        place, rank = divmod(int(named[2]), RANKS)
+        position = int(named[1]) * PLACES + place
+        return Told(key, identify(alert.to_category), position, rank, alert.probability)
+
     def _predicted_id(self, position: int, number: int) -> str:
         # Two touches of one record can both foretell: the place tells them apart.
         offset, place = divmod(position, PLACES)
-        return f"{self._prefix}-{offset}-predicted-{place * 100 + number}"
+        return f"{self._prefix}-{offset}-predicted-{place * RANKS + number}"

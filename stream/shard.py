@@ -15,19 +15,20 @@ from stream.core.blend import Blend
 from stream.core.engine import ROW, TURN
 from stream.core.engine_rows import EVENT, PLACES, SLICE, Event, Learned
 from stream.core.events import Decoder, Ignored, Touch
-from stream.core.horizon import Horizons, Standing
+from stream.core.horizon import Horizons, Standing, Told
 from stream.core.ids import NONE, identify
 from stream.core.predictor import Predictor
 from stream.core.rows import Int64s, Rows, zeros
 from stream.core.sessions import DEADLINE, WITNESSES, Deadline
 from stream.core.shop import ShopModel
 from stream.core.shoppers import layout
-from stream.core.tallies import Tallies, Told
+from stream.core.tallies import Tallies
+from stream.core.tallies import Told as Counted
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
 from stream.errors import BadRecord, StreamError
 from stream.foretold import Foreteller
-from stream.messages import EVENTS, DeadLetter
+from stream.messages import EVENTS, DeadLetter, Period, PredictedAlert
 from stream.outcome import Gathering, Numbered, Outcome, Writer
 from stream.settings import Settings
 from stream.storage.checkpoint import Checkpoint
@@ -161,7 +162,20 @@ class Shard:
         """How the predictions of each horizon do."""
         return self._horizons.standings()
 
-    def flows(self, whole: bool = False) -> list[Told]:
+    def take_over(self, alerts: Sequence[PredictedAlert]) -> int:
+        """Keep what another owner foretold of records that were applied in silence; how many.
+
+        An outcome follows each whose period is still open.
+        """
+        told: dict[tuple[Period, float], list[Told]] = {}
+        for alert in alerts:
+            key = identify(alert.user_id, self.settings.seed)
+            one = self._foreteller.told(alert, key)
+            if one is not None:
+                told.setdefault((alert.horizon, alert.period_ends_at), []).append(one)
+        return sum(self._horizons.take_over(*period, known) for period, known in told.items())
+
+    def flows(self, whole: bool = False) -> list[Counted]:
         """Counts of moves and demand that changed, once the clock went `flow_step` further.
 
         With `whole`, all that is not told yet. They are told once they are asked for: publish

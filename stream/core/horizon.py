@@ -1,6 +1,6 @@
 """The horizons of a shard: periods of the calendar in which shoppers' interests will enter."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -61,6 +61,16 @@ class Foreseen(NamedTuple):
     matured: int
     number: int
     ends_at: float
+
+
+class Told(NamedTuple):
+    """A prediction as its alert told it: by whose key, of which category, made at which event."""
+
+    key: int
+    category: int
+    position: int
+    number: int
+    probability: float
 
 
 class Outcome(NamedTuple):
@@ -260,6 +270,30 @@ class Horizons:
             ]
             store.taken = store.predictions
         return foreseen
+
+    def take_over(self, horizon: Period, ends_at: float, told: Sequence[Told]) -> int:
+        """Keep predictions that another owner of the shoppers published; how many are new.
+
+        None where that period is not open. An outcome follows them as if they were made here.
+        """
+        number = self.horizons.index(horizon) if horizon in self.horizons else -1
+        if number < 0 or self.own.opens[number].ends_at != ends_at:
+            return 0
+        store, start = self.own.stores[number], number * OPEN_PREDICTIONS
+        table = np.asarray(self.own.predictions)[start : start + OPEN_PREDICTIONS]
+        used = int(store.predictions)
+        here = set(
+            zip(*(table[name][:used].tolist() for name in ("position", "number")), strict=True)
+        )
+        new = [one for one in told if (one.position, one.number) not in here]
+        last = min(used + len(new), OPEN_PREDICTIONS)
+        for place, one in enumerate(new[: last - used], used):
+            for name in Told._fields:
+                table[name][place] = getattr(one, name)
+        # Outcomes are numbered in the order in which the predictions were made.
+        table[:last].sort(order=["position", "number"])
+        store.predictions, store.taken, store.predictions_stored = last, last, 0
+        return last - used
 
     def standings(self) -> list[Standing]:
         """How each horizon does."""

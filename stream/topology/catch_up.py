@@ -1,9 +1,13 @@
 """Brings a shard to where its group stands, from the log itself; nothing is published."""
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+import msgspec
 
 from stream.errors import StreamError
+from stream.messages import ALERTS, PredictedAlert
 from stream.shard import Shard
 from stream.topology.around import Around
 from stream.topology.log_reader import LogReader, LostRange
@@ -11,6 +15,8 @@ from stream.topology.log_reader import LogReader, LostRange
 log = logging.getLogger(__name__)
 
 SLICE_RECORDS = 500
+MARK = b'"kind":"predicted"'
+_decode = msgspec.json.Decoder(PredictedAlert).decode
 MADE_ANEW = "the topic was made anew: take a new --state folder and another --group"
 
 
@@ -23,6 +29,8 @@ class CatchUp:
         self._where = f"{around.topic}[{shard.partition}]"
         self._begins = 0
         """What is before it is known to be gone."""
+        self._since: int | None = None
+        """When the first record was written that was applied in silence, Unix milliseconds."""
 
     async def run(self, committed: int | None, stopping: Callable[[], bool]) -> None:
         """Read what the state lacks of what the group has committed; stop early when asked to.
@@ -42,6 +50,8 @@ class CatchUp:
             self._check_lost(begins)
             if committed is not None:
                 await self._replay(reader, committed, stopping)
+        if self._since is not None and not stopping():
+            await self._take_over(self._since)
 
     async def mind_gap(self, first: int) -> None:
         """A record came that is not the state's next one: see whether the log lost those between.
@@ -107,11 +117,27 @@ class CatchUp:
                 # It was deleted since we looked.
                 self._check_lost(await reader.first_offset())
 
+    async def _take_over(self, since: int) -> None:
+        """Learn what others foretold meanwhile, so that outcomes follow it.
+
+        An alert was written after its record was, so none before `since` is missed.
+        """
+        shard, alerts = self._shard, list[PredictedAlert]()
+        async with LogReader(self._around.broker, ALERTS, shard.partition) as reader:
+            first, end = await reader.offset_at(since), await reader.end_offset()
+            async for records in reader.read(first, end):
+                alerts += [alert for record in records for alert in _predicted(record.value)]
+        found = await self._around.compute(shard.take_over, alerts)
+        if found:
+            log.info("%s: %d predictions of others wait for their outcome", self._where, found)
+
     async def _read(
         self, reader: LogReader, first: int, committed: int, stopping: Callable[[], bool]
     ) -> None:
         around, shard = self._around, self._shard
         async for records in reader.read(first, committed):
+            if self._since is None and records:
+                self._since = records[0].timestamp
             for start in range(0, len(records), SLICE_RECORDS):
                 part = records[start : start + SLICE_RECORDS]
                 await around.compute(shard.apply, part, around.shop, muted=True)
@@ -120,3 +146,10 @@ class CatchUp:
             if shard.changed_rows() >= around.settings.checkpoint_rows:
                 await around.compute(shard.checkpoint)
         await around.compute(shard.checkpoint)
+
+
+def _predicted(value: bytes | None) -> Iterator[PredictedAlert]:
+    """The alert, if it is a predicted one."""
+    if value is not None and MARK in value:
+        with contextlib.suppress(msgspec.DecodeError):
+            yield _decode(value)

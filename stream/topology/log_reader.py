@@ -55,6 +55,12 @@ class LogReader:
         offsets = await self._consumer.end_offsets([self.topic_partition])
         return int(offsets[self.topic_partition])
 
+    async def offset_at(self, time: int) -> int:
+        """Of the first record that was written at this time or later, in Unix milliseconds."""
+        found = await self._consumer.offsets_for_times({self.topic_partition: time})
+        there = found[self.topic_partition]
+        return await self.end_offset() if there is None else int(there.offset)
+
     async def read(self, first: int, end: int | None = None) -> AsyncIterator[Sequence[Any]]:
         """Records from offset `first` up to `end` (excluded), or for ever, in pieces.
 
