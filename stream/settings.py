@@ -142,6 +142,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     factors: Slots = 32
     negatives: Annotated[int, Meta(ge=1, le=64)] = 8
     factor_rate: Positive = 0.1
+    factor_objective: Literal["softmax", "bpr", "isgd"] = "softmax"
+    """How the item that came is told from others: a softmax, each pair's order, or squares."""
+    factors_every: Count = 1
+    """One event in so many trains the factors, which saves the time of the others."""
     adopt_every: Count = 1000
     """A replay from files shows the shop model new records in steps of so many."""
 

@@ -30,7 +30,7 @@ SPACIOUS = msgspec.structs.replace(SMALL, hot_users=ROOMY)
 
 GOLDEN: dict[str, object] = {
     "alerts": 25,
-    "state": "f033757fc228059fee43d6a3431f7321",
+    "state": "c4b43c777f30fb1aa5c6326d9f6cbdd0",
     "model": "5474c0f1caa09064448cd1674c738f52",
 }
 GOLDEN_MADE_BY = ("x86_64", "numba 0.68")

@@ -1,22 +1,24 @@
 """Items as vectors: what is taken after similar items gets a similar vector.
 
 Each item has two vectors. The recent items' inward vectors, weighed .7^k, make the
-query; its products with the outward vectors are the logits of a softmax over what
-comes next, sampled against a few recent items of other shoppers.
+query; its product with an outward vector says how well that item would come next. The
+item that came is told from a few recent items of other shoppers, by one of three
+objectives: a softmax over them, each pair's order, or products of 1 and 0.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from stream.core.compiled import kernel
-from stream.core.implicit import ImplicitRanker
-from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows, zeros
+from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows
 
 FADING = 0.7
 """What the next older recent item weighs, against 1 of the newer."""
 RING = 65_536
+OBJECTIVES = ("softmax", "bpr", "isgd")
+SOFTMAX, BPR, ISGD = 0, 1, 2
 SPREAD = 0.3
 """Vectors start uniform between plus and minus this."""
 CAUTION = 0.01
@@ -58,15 +60,20 @@ class ScratchRow:
     query: Float32s
     gradient: Float32s
     drawn: Int32s
-    chances: Float64s
+    errors: Float64s
 
 
 class FactorRates(NamedTuple):
-    """How fast to learn, against how many negatives drawn how."""
+    """How fast to learn, against how many negatives drawn how, by which objective.
+
+    One event in `every` is learned from, which its step decides.
+    """
 
     rate: float
     negatives: int
     seed: int
+    objective: int
+    every: int
 
 
 def layout(factors: int) -> Layout:
@@ -95,7 +102,7 @@ def scratch_layout(factors: int, negatives: int) -> Layout:
             ("query", "f4", factors),
             ("gradient", "f4", factors),
             ("drawn", "i4", negatives + 1),
-            ("chances", "f8", negatives + 1),
+            ("errors", "f8", negatives + 1),
         ],
         align=True,
     )
@@ -200,22 +207,58 @@ def draw(scratch: ScratchRow, ring: RingRow, item: int, count: int, step: int, s
 
 
 @kernel
-def guess(scratch: ScratchRow, rows: Rows[FactorRow], count: int) -> None:
-    """The softmax over the item and its negatives; a negative equal to the item has no part."""
-    item, highest, total = scratch.drawn[0], -math.inf, 0.0
+def compare(scratch: ScratchRow, rows: Rows[FactorRow], count: int) -> None:
+    """How well the item and its negatives fit; a negative equal to the item does not at all."""
     for place in range(count + 1):
         drawn = scratch.drawn[place]
-        if place > 0 and drawn == item:
-            scratch.chances[place] = -math.inf
-            continue
-        logit = np.float64(product(scratch.query, rows[drawn].outward))
-        scratch.chances[place] = logit
-        highest = max(highest, logit)
+        if place > 0 and drawn == scratch.drawn[0]:
+            scratch.errors[place] = -math.inf
+        else:
+            scratch.errors[place] = np.float64(product(scratch.query, rows[drawn].outward))
+
+
+@kernel
+def blame_softmax(errors: Float64s, count: int) -> None:
+    """From products to what each lacks of its chance: 1 for the item, 0 for its negatives."""
+    highest, total = -math.inf, 0.0
     for place in range(count + 1):
-        scratch.chances[place] = math.exp2((scratch.chances[place] - highest) * LOG2_E)
-        total += scratch.chances[place]
+        highest = max(highest, errors[place])
     for place in range(count + 1):
-        scratch.chances[place] /= total
+        errors[place] = math.exp2((errors[place] - highest) * LOG2_E)
+        total += errors[place]
+    for place in range(count + 1):
+        errors[place] = (1.0 if place == 0 else 0.0) - errors[place] / total
+
+
+@kernel
+def blame_pairs(errors: Float64s, count: int) -> None:
+    """From products to how wrong each pair's order is, the mean for the item (BPR)."""
+    item, total = errors[0], 0.0
+    for place in range(1, count + 1):
+        # Beyond this, one more power of two would only overflow.
+        wrong = 1.0 / (1.0 + math.exp2(min((item - errors[place]) * LOG2_E, 1000.0)))
+        errors[place] = -wrong / count
+        total += wrong / count
+    errors[0] = total
+
+
+@kernel
+def blame_squares(errors: Float64s, count: int) -> None:
+    """From products to what they lack of 1 for the item, and of 0 for its negatives (ISGD)."""
+    errors[0] = 1.0 - errors[0]
+    for place in range(1, count + 1):
+        errors[place] = -errors[place] / count if errors[place] > -math.inf else 0.0
+
+
+@kernel
+def blame(errors: Float64s, count: int, objective: int) -> None:
+    """What the objective makes of the products."""
+    if objective == SOFTMAX:
+        blame_softmax(errors, count)
+    elif objective == BPR:
+        blame_pairs(errors, count)
+    else:
+        blame_squares(errors, count)
 
 
 @kernel
@@ -226,7 +269,7 @@ def pull(scratch: ScratchRow, rows: Rows[FactorRow], count: int, rate: float) ->
     for place in range(factors):
         scratch.gradient[place] = 0.0
     for place in range(count + 1):
-        error = (1.0 if place == 0 else 0.0) - scratch.chances[place]
+        error = scratch.errors[place]
         if error != 0.0:
             row = rows[scratch.drawn[place]]
             shift(scratch.gradient, np.float32(error), row.outward)
@@ -253,6 +296,12 @@ def follow(
 
 
 @kernel
+def chosen(step: int, every: int) -> bool:
+    """Whether this step is one of those, one in `every`, that are learned from."""
+    return every == 1 or scrambled(step) % every == 0
+
+
+@kernel
 def learn(
     rows: Rows[FactorRow],
     recent: Int32s,
@@ -265,83 +314,13 @@ def learn(
     """Learn that `item` came after the recent ones, and let it be drawn as a negative.
 
     `recent` holds row numbers, newest first, -1 for none. `step` is the number of this
-    update: it alone decides which places of the ring are drawn.
+    update: it alone decides which places of the ring are drawn, and whether to learn.
     """
-    total = look(scratch.query, rows, recent)
+    total = look(scratch.query, rows, recent) if chosen(step, rates.every) else 0.0
     if total > 0.0 and ring.written > 0:
         draw(scratch, ring, item, rates.negatives, step, rates.seed)
-        guess(scratch, rows, rates.negatives)
+        compare(scratch, rows, rates.negatives)
+        blame(scratch.errors, rates.negatives, rates.objective)
         pull(scratch, rows, rates.negatives, rates.rate)
         follow(scratch, rows, recent, total, rates.rate)
     remember(ring, item)
-
-
-class SoftmaxFactorization(ImplicitRanker):
-    """Items as vectors: those taken after the same items get similar ones.
-
-    A user is the mean of the last five distinct items, the newer the more, so a new
-    user needs no training. A score is the user's product with the item's vector.
-
-    Parameters
-    ----------
-    factors
-        Length of the vectors.
-    negatives
-        Items of the last 65,536 events that each event is told from.
-    rate
-        Step size, divided by the root of the squared gradients so far (Adagrad). Positive.
-    seed
-        Decides the vectors that items start from, and which negatives are drawn.
-
-    Examples
-    --------
-    >>> model = SoftmaxFactorization(factors=8)
-    >>> for _ in range(50):
-    ...     for user, pair in [("u", ("tent", "stove")), ("v", ("pram", "bottle"))]:
-    ...         for item in pair:
-    ...             model.learn_one(user, item)
-    >>> model.learn_one("w", "tent")
-    >>> model.rank("w", {"stove", "bottle"})
-    ['stove', 'bottle']
-
-    References
-    ----------
-    [^1]: Bengio and Senécal 2003. Quick training of probabilistic neural nets by importance
-        sampling. AISTATS.
-    [^2]: Duchi et al. 2011. Adaptive subgradient methods for online learning. JMLR.
-    """
-
-    settings = ("factors", "negatives", "rate", "seed")
-
-    def __init__(
-        self, factors: int = 32, negatives: int = 8, rate: float = 0.1, seed: int = 7
-    ) -> None:
-        if factors < 1 or negatives < 1:
-            raise ValueError(
-                f"factors and negatives must be at least 1, got {factors} and {negatives}"
-            )
-        if not rate > 0:
-            raise ValueError(f"rate must be positive, got {rate}")
-        super().__init__(layout(factors), FactorRow, seed)
-        self.factors = factors
-        self.negatives = negatives
-        self.rate = rate
-        self._rings = zeros(1, ring_layout(), RingRow)
-        self._scratch = zeros(1, scratch_layout(factors, negatives), ScratchRow)
-
-    def _begin(self, items: Rows[Any], first: int, last: int) -> None:
-        for number in range(first, last):
-            start(items[number], int(items[number].id), self.seed)
-
-    def _learn(self, recent: Int32s, item: int, at: float) -> None:
-        ring, rates = self._rings[0], FactorRates(float(self.rate), self.negatives, self.seed)
-        written = int(ring.written)
-        learn(self._items.rows, recent, item, ring, written, rates, self._scratch[0])
-
-    def _score(self, recent: Int32s, item: int, at: float) -> float:
-        query = self._scratch[0].query
-        look(query, self._items.rows, recent)
-        return float(product(query, self._items.rows[item].outward))
-
-    def _tables(self) -> list[Rows[Any]]:
-        return [self._rings]

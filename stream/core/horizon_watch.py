@@ -8,7 +8,6 @@ from stream.core import foresight, horizon_counts, knowledge, maturing, rows
 from stream.core.codes import LAYOUT as CODE
 from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
-from stream.core.factorization import FactorRates
 from stream.core.foresight import Foresight, Shopper
 from stream.core.horizon import NEVER, Room, empty
 from stream.core.horizon_counts import HorizonRow
@@ -137,7 +136,7 @@ class Watch:
         np.asarray(self.own.opens)[0] = (0, least, 0.0, 0.0, long, short)
         self._updates = zeros(1, UPDATE, Update)
         self._room = Room()
-        self._rates = Rates(*self.forgetting, FactorRates(0.0, 0, 0))
+        self._rates = Rates(*self.forgetting, knowledge.rates(settings).factors)
 
     def shopper(self, name: str) -> int:
         """The shopper's number; a new one gets the next."""

@@ -103,7 +103,13 @@ def rates(settings: Settings) -> Rates:
     return Rates(
         float(settings.transition_half_life),
         float(settings.popularity_half_life),
-        FactorRates(float(settings.factor_rate), settings.negatives, settings.seed),
+        FactorRates(
+            float(settings.factor_rate),
+            settings.negatives,
+            settings.seed,
+            factorization.OBJECTIVES.index(settings.factor_objective),
+            settings.factors_every,
+        ),
     )
 
 

@@ -22,7 +22,11 @@ from river.checks import common
 from stream.core.bilinear import BilinearMigration
 from stream.core.drift_detector import ShiftDetector
 from stream.core.entering import EnteringInterest
-from stream.core.factorization import SoftmaxFactorization
+from stream.core.factor_rankers import (
+    BPRFactorization,
+    ISGDFactorization,
+    SoftmaxFactorization,
+)
 from stream.core.implicit import ImplicitRanker
 from stream.core.interest import InterestProfile
 from stream.core.next_category import NextCategory
@@ -123,6 +127,8 @@ ESTIMATORS: dict[str, Contract] = {
     "TransitionCounts": ranker(lambda: TransitionCounts(half_life=600, slots=4)),
     "DecayedPopularity": ranker(lambda: DecayedPopularity(half_life=600)),
     "SoftmaxFactorization": ranker(lambda: SoftmaxFactorization(factors=8, negatives=3)),
+    "BPRFactorization": ranker(lambda: BPRFactorization(factors=8, negatives=3, every=2)),
+    "ISGDFactorization": ranker(lambda: ISGDFactorization(factors=8, negatives=3)),
 }
 each_estimator = pytest.mark.parametrize("contract", ESTIMATORS.values(), ids=ESTIMATORS)
 USERS = ["ann", "bob", "eve"]

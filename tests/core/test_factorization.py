@@ -2,12 +2,18 @@
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.core import factorization
-from stream.core.factorization import RingRow, ScratchRow, SoftmaxFactorization
+from stream.core.factor_rankers import (
+    BPRFactorization,
+    ISGDFactorization,
+    SoftmaxFactorization,
+)
+from stream.core.factorization import OBJECTIVES, RingRow, ScratchRow
 from stream.core.ids import identify
 from stream.core.rows import zeros
 from stream.core.shop import ShopModel
@@ -36,16 +42,25 @@ def slowly(updates: list[SlowUpdate], settings: Settings) -> SlowFactors:
         settings.factor_rate,
         settings.seed,
         factorization.RING,
+        settings.factor_objective,
+        settings.factors_every,
     )
     for step, update in enumerate(updates):
         slow.learn([identify(name) for name in update.recent], identify(update.item), step)
     return slow
 
 
-@given(items=st.lists(st.sampled_from(NAMES), max_size=40))
-def test_vectors_agree_with_the_slow_reference(items: list[str]) -> None:
+@given(
+    items=st.lists(st.sampled_from(NAMES), max_size=40),
+    objective=st.sampled_from(OBJECTIVES),
+    every=st.integers(1, 3),
+)
+def test_vectors_agree_with_the_slow_reference(
+    items: list[str], objective: str, every: int
+) -> None:
     updates = walked([(item, 0.0) for item in items])
-    model, slow = ShopModel(SMALL), slowly(updates, SMALL)
+    settings = msgspec.structs.replace(SMALL, factor_objective=objective, factors_every=every)
+    model, slow = ShopModel(settings), slowly(updates, settings)
     model.apply(message(updates))
 
     for name in set(items):
@@ -79,12 +94,16 @@ def test_the_ring_forgets_what_came_before_its_length() -> None:
     assert seen == {6, 7, 8}
 
 
-def test_it_learns_what_a_withheld_user_takes_next() -> None:
+@pytest.mark.parametrize("ranker", [SoftmaxFactorization, BPRFactorization, ISGDFactorization])
+@pytest.mark.parametrize("every", [1, 2])
+def test_it_learns_what_a_withheld_user_takes_next(
+    ranker: type[SoftmaxFactorization], every: int
+) -> None:
     """Two tastes, ten items each; a new user shows one item of a taste and has all others ahead."""
-    model = SoftmaxFactorization(factors=8)
+    model = ranker(factors=8, every=every)
     tastes = [[f"{taste}{number}" for number in range(10)] for taste in ("camp", "baby")]
     draw = random.Random(1)
-    for visit in range(200):
+    for visit in range(200 * every):
         for item in draw.sample(tastes[visit % 2], 5):
             model.learn_one(visit, item)
     model.learn_one("new", "camp0")

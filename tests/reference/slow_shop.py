@@ -133,6 +133,8 @@ class SlowFactors:
     rate: float
     seed: int
     ring: int
+    objective: str = "softmax"
+    every: int = 1
     inward: dict[int, list[float]] = field(default_factory=dict)
     outward: dict[int, list[float]] = field(default_factory=dict)
     squares_in: dict[int, float] = field(default_factory=dict)
@@ -167,18 +169,27 @@ class SlowFactors:
     def learn(self, recent: list[int], item: int, step: int) -> None:
         for id in [item, *recent]:
             self.start(id)
-        if recent and self.log:
+        if recent and self.log and scrambled(step) % self.every == 0:
             self._train(recent, item, [id for id in self.drawn(step) if id != item])
         self.log.append(item)
+
+    def _errors(self, logits: list[float]) -> list[float]:
+        """The gradient of the objective by each product; the first is the item's."""
+        item, others = logits[0], logits[1:]
+        if self.objective == "softmax":
+            total = sum(math.exp(logit) for logit in logits)
+            return [(place == 0) - math.exp(logit) / total for place, logit in enumerate(logits)]
+        if self.objective == "isgd":
+            return [1 - item, *(-other / self.negatives for other in others)]
+        wrong = [1 / (1 + math.exp(item - other)) / self.negatives for other in others]
+        return [sum(wrong), *(-one for one in wrong)]
 
     def _train(self, recent: list[int], item: int, negatives: list[int]) -> None:
         query = self.query(recent)
         asked = [item, *negatives]
         logits = [sum(q * v for q, v in zip(query, self.outward[id], strict=True)) for id in asked]
-        total = sum(math.exp(logit) for logit in logits)
         gradient = [0.0] * self.size
-        for place, (id, logit) in enumerate(zip(asked, logits, strict=True)):
-            error = (1.0 if place == 0 else 0.0) - math.exp(logit) / total
+        for id, error in zip(asked, self._errors(logits), strict=True):
             gradient = [g + error * v for g, v in zip(gradient, self.outward[id], strict=True)]
             self.squares_out[id] += error**2 * sum(q * q for q in query) / self.size
             step = self.rate * error / math.sqrt(self.squares_out[id])
