@@ -10,6 +10,7 @@ from statistics import mean, median
 import msgspec
 import numpy as np
 
+from stream.core import drift, drift_ring, horizon_counts, migration_slots
 from stream.core.ids import identify
 from stream.core.rows import Layout
 from stream.core.shop import ShopModel
@@ -76,6 +77,10 @@ def _show_bytes(report: Report, settings: Settings, whole: Outcome) -> None:
         {"what": "recommendation delta, one with its whole list", "bytes": mean(deltas)},
         _size("shopper's row", layout(settings)),
         _size("shopper's row, its strict part", strict_layout(settings)),
+        _size("of it the detector", drift.layout(settings.detector_slots)),
+        _size("of it the ring, with a calibration", drift_ring.layout(on=True, wide=False)),
+        _size("of it the next category", migration_slots.layout(settings.prediction_slots)),
+        _size("of it each horizon", horizon_counts.layout()),
         _size("item's row in the shop model", shop.items.rows.dtype),
         _size("category's row in the shop model", shop.categories.rows.dtype),
     ]
