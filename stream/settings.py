@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -251,7 +252,26 @@ def load(
     try:
         return msgspec.convert(values, Settings)
     except (msgspec.ValidationError, ValueError) as error:
-        raise WrongUse(f"settings: {error}") from None
+        raise WrongUse(f"settings: {_explained(str(error), values)}") from None
+
+
+def _explained(error: str, values: Mapping[str, object]) -> str:
+    """The error, with the value that it speaks of and, where there are few, those that would do."""
+    found = re.fullmatch(r"(.*) - at `\$\.(\w+)(.*)`", error)
+    if found is None or found[2] not in values:
+        return error
+    what, name, where = found.groups()
+    if "enum" in what:
+        known = _choices(get_type_hints(Settings)[name])
+        return f"{name}{where}: {what}; known are {', '.join(map(str, known))}"
+    return f"{name}{where}: {what}, got {values[name]!r}"
+
+
+def _choices(hint: object) -> list[object]:
+    """The values that a type of a few allows, or its parts do."""
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    return [choice for part in get_args(hint) for choice in _choices(part)]
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -1,0 +1,40 @@
+"""Settings from files, variables and flags; what is wrong is one line that says what would do."""
+
+from pathlib import Path
+
+import pytest
+
+from stream.errors import WrongUse
+from stream.settings import load
+
+
+def test_flags_win_over_variables_and_these_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "shop.toml"
+    file.write_text("session_gap = 60\nfactors = 8\nnegatives = 3\n")
+    found = load(file, {"DRIFT_FACTORS": "16", "DRIFT_NEGATIVES": "4"}, {"negatives": 5})
+    assert (found.session_gap, found.factors, found.negatives) == (60, 16, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("HORIZONS", '["decade"]', "horizons[0]: Invalid enum value 'decade'; known are day, week"),
+        ("FACTOR_OBJECTIVE", "hinge", "'hinge'; known are softmax, bpr, isgd"),
+        ("PREDICTION_PRECISION", "2", "prediction_precision: Expected `float` <= 1.0, got 2"),
+        ("SEED", "x", "seed: Expected `int`, got `str`, got 'x'"),
+        ("TIME_ZONE", "Mars", "time_zone 'Mars' is unknown: give a name like Europe/Berlin"),
+        ("LAST_YEAR", "1999", "first_year 2000 is after last_year 1999"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_would_do(name: str, text: str, said: str) -> None:
+    with pytest.raises(WrongUse) as refused:
+        load(None, {f"DRIFT_{name}": text})
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_unknown_setting_of_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "shop.toml"
+    file.write_text("sesion_gap = 60\n")
+    with pytest.raises(WrongUse, match="sesion_gap"):
+        load(file, {})
