@@ -27,7 +27,9 @@ FOLLOWS, PRECEDES, CONNECTED, SIMILAR, CATEGORY = 0, 1, 2, 3, 4
 CHANNELS = 5
 NOTHING = np.float32(0.0)
 ROOM = 4096
-"""Most candidates of one list, a power of two; more are dropped, in slot order."""
+"""Most candidates of one list; more are dropped, in slot order."""
+BUCKETS = 8192
+"""A power of two."""
 AGING = math.exp(-0.5)
 """What the row of the next older recent item weighs, against 1 of the newer's."""
 SEEDS = 8
@@ -40,14 +42,12 @@ BOUGHT = 2
 class CandidateRow:
     """An item that may be listed, with what each channel says of it.
 
-    `bucket` belongs to the place, not to the candidate: one more than the place of the
-    first candidate whose index falls there, 0 for none; `next` goes on from it. `source` is
+    `next` is the place of the next candidate in the same bucket, -1 for none. `source` is
     the place of the recent item that speaks most for it, `category` the row number of the
     likeliest category that sells it; `held` is one more than its place among the recent items,
     0 if it is none of them.
     """
 
-    bucket: int
     next: int
     index: int
     source: int
@@ -62,11 +62,14 @@ class CandidateRow:
 class DeskRow:
     """Room for one ranking.
 
-    `recent` are row numbers of the last items, `places` where recent items stand among the
-    candidates, -1 for none; `seeds` and `likely` are places and categories to go on from.
-    `scales` turn what a channel says into its part of the score; `cells` are of recent items.
+    `buckets` find a candidate by its item: one more than the place of the first whose index
+    falls there, 0 for none. `recent` are row numbers of the last items, `places` where recent
+    items stand among the candidates, -1 for none; `seeds` and `likely` are places and categories
+    to go on from. `scales` turn what a channel says into its part of the score; `cells` are of
+    recent items.
     """
 
+    buckets: Int32s
     recent: Int32s
     places: Int32s
     cells: Int32s
@@ -79,7 +82,7 @@ class DeskRow:
 
 
 CANDIDATE: Layout = np.dtype(
-    [(name, "i4") for name in ("bucket", "next", "index", "source", "category", "held", "left_out")]
+    [(name, "i4") for name in ("next", "index", "source", "category", "held", "left_out")]
     + [("strongest", "f4"), ("score", "f4"), ("parts", "f4", CHANNELS)],
     align=True,
 )
@@ -89,6 +92,7 @@ def desk_layout(factors: int, recent_items: int) -> Layout:
     """Room for queries of `factors` numbers, of shoppers with so many recent items."""
     return np.dtype(
         [
+            ("buckets", "i4", BUCKETS),
             ("recent", "i4", RECENT),
             ("places", "i4", recent_items),
             ("cells", "i4", recent_items),
@@ -112,39 +116,34 @@ class Listing(NamedTuple):
 
 
 @kernel
-def place_of(candidates: Rows[CandidateRow], count: int, index: int) -> int:
-    """Where the item stands among `count` candidates; `count` if it was put there now, or -1."""
-    bucket = index & (len(candidates) - 1)
-    place = int(candidates[bucket].bucket) - 1
-    while place >= 0:
-        if candidates[place].index == index:
-            return place
-        place = int(candidates[place].next)
-    if count == len(candidates):
-        return -1
-    row = candidates[count]
-    row.index, row.next = index, int(candidates[bucket].bucket) - 1
-    row.source, row.category, row.held, row.left_out, row.strongest = 0, 0, 0, 0, NOTHING
-    for channel in range(CHANNELS):
-        row.parts[channel] = NOTHING
-    candidates[bucket].bucket = count + 1
-    return count
-
-
-@kernel
-def found_in(candidates: Rows[CandidateRow], index: int) -> int:
+def found_in(buckets: Int32s, candidates: Rows[CandidateRow], index: int) -> int:
     """Where the item stands among the candidates, -1 if it is none."""
-    place = int(candidates[index & (len(candidates) - 1)].bucket) - 1
+    place = int(buckets[index & (BUCKETS - 1)]) - 1
     while place >= 0 and candidates[place].index != index:
         place = int(candidates[place].next)
     return place
 
 
 @kernel
-def clear(candidates: Rows[CandidateRow], count: int) -> None:
+def place_of(buckets: Int32s, candidates: Rows[CandidateRow], count: int, index: int) -> int:
+    """Where the item stands among `count` candidates; `count` if it was put there now, or -1."""
+    place = found_in(buckets, candidates, index)
+    if place >= 0 or count == len(candidates):
+        return place
+    row, bucket = candidates[count], index & (BUCKETS - 1)
+    row.index, row.next = index, int(buckets[bucket]) - 1
+    row.source, row.category, row.held, row.left_out, row.strongest = 0, 0, 0, 0, NOTHING
+    for channel in range(CHANNELS):
+        row.parts[channel] = NOTHING
+    buckets[bucket] = count + 1
+    return count
+
+
+@kernel
+def clear(buckets: Int32s, candidates: Rows[CandidateRow], count: int) -> None:
     """Leave no candidate to be found."""
     for place in range(count):
-        candidates[candidates[place].index & (len(candidates) - 1)].bucket = 0
+        buckets[candidates[place].index & (BUCKETS - 1)] = 0
 
 
 @kernel
@@ -155,6 +154,7 @@ def damped(total: float) -> float:
 
 @kernel
 def gather(
+    buckets: Int32s,
     candidates: Rows[CandidateRow],
     count: int,
     row: TransitionRow,
@@ -163,7 +163,7 @@ def gather(
 ) -> int:
     """Add a recent item's neighbors, `strength` for each of their weight; return how many."""
     for slot in range(row.used):
-        place = place_of(candidates, count, row.neighbors[slot])
+        place = place_of(buckets, candidates, count, row.neighbors[slot])
         if place < 0:
             continue
         count = max(count, place + 1)
@@ -181,6 +181,7 @@ def gather(
 
 @kernel
 def neighbors(
+    buckets: Int32s,
     candidates: Rows[CandidateRow],
     items: Rows[ItemRow],
     recent: Int32s,
@@ -194,7 +195,7 @@ def neighbors(
             row = items[recent[place]].transitions
             left = remaining(now - row.updated_at, half_life)
             weight = np.float32(strength * left / damped(np.float64(row.total) * left))
-            count = gather(candidates, count, row, weight, place)
+            count = gather(buckets, candidates, count, row, weight, place)
         strength *= AGING
     return count
 
@@ -232,7 +233,12 @@ def sow(seeds: Int32s, candidates: Rows[CandidateRow], count: int, factors: Rows
 
 @kernel
 def connect(
-    candidates: Rows[CandidateRow], count: int, items: Rows[ItemRow], seeds: Int32s, used: int
+    buckets: Int32s,
+    candidates: Rows[CandidateRow],
+    count: int,
+    items: Rows[ItemRow],
+    seeds: Int32s,
+    used: int,
 ) -> int:
     """Add the neighbors of the seeds, as far as their weights are shares; return how many.
 
@@ -243,7 +249,7 @@ def connect(
         row, source = items[seed.index].transitions, int(seed.source)
         strength = np.float32(directly(seed) / (row.total + np.float32(1.0)))
         for slot in range(row.used):
-            place = place_of(candidates, count, row.neighbors[slot])
+            place = place_of(buckets, candidates, count, row.neighbors[slot])
             if place < 0:
                 continue
             found = candidates[place]
@@ -283,12 +289,13 @@ def stock(
     categories: Rows[CategoryRow],
 ) -> int:  # fmt: skip
     """Add what likely next categories sell, each for its chance; return how many."""
+    buckets = desk.buckets
     for number in range(used):
         category = int(desk.likely[number])
         row = categories[category].shelf
         strength = np.float32(desk.chances[number]) / shelf.total(row)
         for slot in range(row.used):
-            place = place_of(candidates, count, row.items[slot])
+            place = place_of(buckets, candidates, count, row.items[slot])
             if place < 0:
                 continue
             count = max(count, place + 1)
@@ -305,13 +312,14 @@ def recall(
     count: int,
     cells: Rows[table.Cell],
     recents: RecentsRow,
-    places: Int32s,
+    desk: DeskRow,
     listing: Listing,
 ) -> int:
     """Add what the shopper had; note what of it is not to be listed; return how many."""
+    buckets, places = desk.buckets, desk.places
     for place in range(recents.used):
         index = table.find(cells, recents.items[place])
-        found = place_of(candidates, count, index) if index >= 0 else -1
+        found = place_of(buckets, candidates, count, index) if index >= 0 else -1
         places[place] = found
         if found < 0:
             continue
@@ -374,11 +382,11 @@ def collect(
         desk.recent[place] = -1
         if place < recents.used:
             desk.recent[place] = table.find(shop.cells, recents.items[place])
-    count = neighbors(candidates, items, desk.recent, now, half_life)
+    count = neighbors(desk.buckets, candidates, items, desk.recent, now, half_life)
     used = sow(desk.seeds, candidates, count, factors)
-    count = connect(candidates, count, items, desk.seeds, used)
+    count = connect(desk.buckets, candidates, count, items, desk.seeds, used)
     count = stock(candidates, count, desk, expect(desk, outlook, slots), shop.categories)
-    count = recall(candidates, count, shop.cells, recents, desk.places, listing)
+    count = recall(candidates, count, shop.cells, recents, desk, listing)
     if factorization.look(desk.query, factors, desk.recent) > 0.0:
         compare(candidates, count, factors, desk.query)
     return count

@@ -82,11 +82,13 @@ def close(
 
 
 @kernel
-def foretell(state: State, shop: ShopView, ahead: Predictor, slot: int, at: float) -> None:
-    """Predict a shopper's next category; the outlook is empty for one who had none."""
+def foretell(state: State, shop: ShopView, ahead: Predictor, slot: int, at: float) -> bool:
+    """Predict a shopper's next category; for one who had none it is false, the outlook empty."""
     row = state.shoppers[slot].strict.migration
-    if not predictor.predict(ahead, row, state.codes, shop.categories, shop.totals[0], at):
-        ahead.outlooks[0].end = 0
+    if predictor.predict(ahead, row, state.codes, shop.categories, shop.totals[0], at):
+        return True
+    ahead.outlooks[0].end = 0
+    return False
 
 
 @outlined
@@ -223,17 +225,14 @@ def report(state: State, update: UpdateRow, event: Event) -> None:
 
 
 @kernel
-def move(state: State, shop: ShopView, ahead: Predictor, event: Event, rules: Rules) -> None:
+def move(state: State, ahead: Predictor, event: Event, foretold: bool, rules: Rules) -> None:
     """Put the event's category in front of the shopper's; say which it took the place of.
 
-    Unless muted, it is predicted before.
+    If it was `foretold`, the prediction learns that it came.
     """
     strict = state.shoppers[event.slot].strict
-    if not rules.muted:
-        predictor.follow(
-            ahead, strict.migration, state.codes, shop.categories, shop.totals[0], event.category,
-            event.occurred_at,
-        )  # fmt: skip
+    if foretold:
+        predictor.learn(ahead, strict.migration, state.codes, event.category)
     before = int(strict.migration.codes[0]) if strict.migration.used else -1
     migration_slots.push(strict.migration, event.category, event.occurred_at)
     window = flows.window_of(event.occurred_at, rules.flow_window)
@@ -245,12 +244,11 @@ def move(state: State, shop: ShopView, ahead: Predictor, event: Event, rules: Ru
 @kernel
 def reflect(state: State, shop: ShopView, learned: Learned, event: Event, rules: Rules) -> None:
     """Of one event in four, learn what a list made just before it should have said."""
-    recents, at = state.shoppers[event.slot].strict.recents, event.occurred_at
-    if not rules.muted and recents.used > 0 and ranking.sampled(event.position):
-        foretell(state, shop, learned.ahead, event.slot, at)
+    recents = state.shoppers[event.slot].strict.recents
+    if event.item_id != NONE and recents.used > 0 and ranking.sampled(event.position):
         ranking.reflect(
             shop, recents, learned.blend.rows[0], learned.ahead.outlooks[0], rules.slots,
-            event.item_id, at, rules.transition_half_life,
+            event.item_id, event.occurred_at, rules.transition_half_life,
         )  # fmt: skip
 
 
@@ -280,7 +278,9 @@ def learn(
 ) -> None:
     """One event, all models of the shopper. What it follows is written down before it counts."""
     attend(state, out, event, place, rules)
-    if event.item_id != NONE:
+    foretold = False
+    if not rules.muted:
+        foretold = foretell(state, shop, learned.ahead, event.slot, event.occurred_at)
         reflect(state, shop, learned, event, rules)
     strict, progress, at = state.shoppers[event.slot].strict, out.progress[0], event.occurred_at
     if event.item_id != NONE or event.category >= 0:
@@ -294,7 +294,7 @@ def learn(
             rules.long_half_life,
         )  # fmt: skip
         look_ahead(state, learned, event, rules)
-        move(state, shop, learned.ahead, event, rules)
+        move(state, learned.ahead, event, foretold, rules)
     if event.item_id != NONE:
         recents.push(strict.recents, event.item_id, event.action)
 

@@ -71,6 +71,12 @@ def predict(
 
 
 @kernel
+def learn(own: Predictor, row: MigrationRow, codes: Rows[CodeRow], code: int) -> None:
+    """Learn that the category with this code came, as `predict` just saw the shopper."""
+    migration.learn(own.mixtures[0], row, codes, own.outlooks[0], own.marks, code)
+
+
+@kernel
 def follow(
     own: Predictor,
     row: MigrationRow,
@@ -82,7 +88,7 @@ def follow(
 ) -> None:
     """Predict a shopper's next category, then learn that the one with this code came."""
     if predict(own, row, codes, categories, totals, at):
-        migration.learn(own.mixtures[0], row, codes, own.outlooks[0], own.marks, code)
+        learn(own, row, codes, code)
 
 
 def likely(

@@ -79,11 +79,15 @@ def weigh(
     desk: DeskRow, found: Rows[CandidateRow], count: int, row: BlendRow, context: int
 ) -> None:
     """What makes each channel sum to its weight over all candidates; 0 where it says nothing."""
+    totals = desk.scales
     for channel in range(CHANNELS):
-        total = 0.0
-        for place in range(count):
-            total += np.float64(found[place].parts[channel])
-        weight = row.weights[context, channel]
+        totals[channel] = 0.0
+    for place in range(count):
+        parts = found[place].parts
+        for channel in range(CHANNELS):
+            totals[channel] += np.float64(parts[channel])
+    for channel in range(CHANNELS):
+        weight, total = row.weights[context, channel], totals[channel]
         desk.scales[channel] = weight / total if total > 0.0 else 0.0
 
 
@@ -262,14 +266,14 @@ def rank(
     It reads the model and the blend, and changes none of them; `outlook` and the rest are
     those of `candidates.collect`.
     """
-    found = shop.candidates
+    found, desk = shop.candidates, shop.desks[0]
     count = candidates.collect(shop, recents, outlook, slots, listing, now, half_life)
     score(shop, count, recents, row)
     used = select(shop.ranked, first, size, found, count, shop.factors)
     for place in range(first, first + used):
         entry = shop.ranked[place]
-        explain(entry, found[entry.index], shop.desks[0], shop.factors, shop.categories, recents)
-    candidates.clear(found, count)
+        explain(entry, found[entry.index], desk, shop.factors, shop.categories, recents)
+    candidates.clear(desk.buckets, found, count)
     return used
 
 
@@ -303,10 +307,10 @@ def reflect(
             blend.expose(row, desk.cells[place], came)
     if not had:
         index = table.find(shop.cells, item)
-        place = candidates.found_in(found, index) if index >= 0 else -1
+        place = candidates.found_in(desk.buckets, found, index) if index >= 0 else -1
         blend.seek(row, context, place >= 0)
         if place >= 0:
             for channel in range(CHANNELS):
                 desk.said[channel] = desk.scales[channel] * np.float64(found[place].parts[channel])
             blend.credit(row, context, desk.said)
-    candidates.clear(found, count)
+    candidates.clear(desk.buckets, found, count)
