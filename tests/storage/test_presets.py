@@ -1,5 +1,6 @@
 """Each well-known log becomes the events that its owner would have meant."""
 
+import gzip
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -278,6 +279,40 @@ def test_completejourney_joins_departments_from_its_products(tmp_path: Path) -> 
         "quantity": 1.0,
         "category": "PASTRY > ROLLS",
     }
+
+
+MONDAY = 1_451_865_600
+WEEK = 7 * 86_400
+
+
+def test_ader_spreads_the_sessions_of_a_period_over_its_week(read: Read) -> None:
+    first, second = events(read("period_2.txt", "9 4\n7 4\n", preset="ader"))
+    assert first == {
+        "user_id": "2-9",
+        "event_type": "view_item",
+        "occurred_at": MONDAY + 2 * WEEK,
+        "session_id": "2-9",
+        "item_id": "4",
+    }
+    assert (second["user_id"], second["occurred_at"]) == ("2-7", MONDAY + 2.5 * WEEK)
+
+
+def test_ader_is_read_packed_and_tells_of_lines_that_are_no_pairs(
+    read: Read, tmp_path: Path
+) -> None:
+    packed = tmp_path / "period_0.txt.gz"
+    packed.write_bytes(gzip.compress(b"9 4\n9\n\n1 2 3\n"))
+    options: dict[str, Any] = {"preset": "ader", "say": print}
+    found = list(event_log.read([str(packed)], settings=Settings(), **options))
+    assert [(type(one), one.line) for one in found] == [
+        (Accepted, 1), (Rejected, 2), (IgnoredType, 3), (Rejected, 4),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["log.txt", "period_x.txt.gz", "period_1.csv", "period_99999.txt"])
+def test_ader_needs_files_that_name_their_period(read: Read, name: str) -> None:
+    with pytest.raises(WrongUse, match=r"named period_N\.txt or period_N\.txt\.gz"):
+        read(name, "1 2\n", preset="ader")
 
 
 KEYS = ["user_id", "event_name", "event_timestamp", "event_params", "items", "key", "value"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stream.errors import WrongUse
 from stream.settings import Settings
-from stream.storage.event_log import files, mapping, presets, ranges, sorting
+from stream.storage.event_log import files, mapping, presets, ranges, sorting, timing
 from stream.storage.event_log.catalog import Catalog
 from stream.storage.event_log.files import Meter
 from stream.storage.event_log.presets import PRESETS
@@ -72,8 +72,8 @@ def read(
         raise WrongUse("--from and --to cut a kafka:// source; a file is read whole")
     meter = meter or Meter()
     paths = [Path(source) for source in sources]
-    meter.total = sum(files.check(path) for path in paths)
     layout = _layout(preset, mapping)
+    meter.total = sum(_check(path, layout) for path in paths)
     reading = Reading(layout, Catalog(catalog) if catalog else None, settings, say)
     records = _all(paths, reading, meter)
     if sort:
@@ -87,6 +87,13 @@ def _layout(preset: str | None, columns: str | None) -> mapping.Layout | presets
     if preset:
         return presets.named(preset)
     return mapping.parsed(columns) if columns else mapping.CANONICAL
+
+
+def _check(path: Path, layout: mapping.Layout | presets.Document) -> int:
+    """The size of a file in bytes; its name must say what the layout needs of it."""
+    if isinstance(layout, mapping.Layout) and layout.timeless:
+        return timing.check(path)
+    return files.check(path)
 
 
 def _all(paths: Sequence[Path], reading: Reading, meter: Meter) -> Iterator[Record]:

@@ -55,7 +55,7 @@ def kind(path: Path) -> Kind:
     >>> kind(Path("log.csv.gz"))
     Kind(format='csv', packed='gzip', suffix='.csv')
     """
-    packed = PACKED.get(path.suffix.lower())
+    packed = packing(path)
     suffix = (path.with_suffix("") if packed else path).suffix.lower()
     if suffix not in FORMATS:
         raise WrongUse(
@@ -65,9 +65,19 @@ def kind(path: Path) -> Kind:
     return Kind(FORMATS[suffix], packed, suffix)
 
 
+def packing(path: Path) -> str | None:
+    """How a file is packed, by the end of its name; None if it is not."""
+    return PACKED.get(path.suffix.lower())
+
+
 def check(path: Path) -> int:
     """The size of a file in bytes, which must be there and be one that can be read."""
     kind(path)
+    return size(path)
+
+
+def size(path: Path) -> int:
+    """The size of a file in bytes, whatever its format; it must be there."""
     if path.is_dir():
         raise WrongUse(f"{path} is a folder; name its files")
     try:
@@ -108,7 +118,7 @@ class _Opened:
 
     def __init__(self, path: Path) -> None:
         self._raw = pa.OSFile(str(path))
-        packed = kind(path).packed
+        packed = packing(path)
         self._file = pa.CompressedInputStream(self._raw, packed) if packed else self._raw
 
     def __enter__(self) -> tuple[IO[bytes], Any]:

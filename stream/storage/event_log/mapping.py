@@ -38,6 +38,8 @@ class Layout(NamedTuple):
     """Columns that, where they hold something, say it better than those in `columns`."""
     strict: bool = False
     """Each column was named by a person, so each must be there."""
+    timeless: bool = False
+    """Lines are pairs without a time: what `timing` makes of them is what is read."""
 
 
 CANONICAL = Layout({name: (name,) for name in FIELDS}, foreign=False)

@@ -215,6 +215,18 @@ PRESETS: dict[str, Layout | Document] = {
         },
         constants={"event_type": "purchase"},
     ),
+    # The files of ADER (Mi, Lin and Faltings 2020, RecSys): a session and an item a line.
+    "ader": Layout(
+        {
+            "user_id": ("user_id",),
+            "session_id": ("session_id",),
+            "item_id": ("item_id",),
+            "occurred_at": ("occurred_at",),
+        },
+        constants={"event_type": "view_item"},
+        order=("user_id", "session_id", "item_id", "occurred_at"),
+        timeless=True,
+    ),
     "ga4": Document(ga4, GA4_TYPES),
     "segment": Document(segment, SEGMENT_TYPES),
 }

@@ -10,7 +10,7 @@ import msgspec
 from stream.core.events import Decoder, Ignored
 from stream.errors import BadRecord, WrongUse
 from stream.settings import Settings
-from stream.storage.event_log import files
+from stream.storage.event_log import files, timing
 from stream.storage.event_log.catalog import Catalog
 from stream.storage.event_log.files import Fields, Meter
 from stream.storage.event_log.mapping import (
@@ -45,6 +45,9 @@ class Reading(NamedTuple):
 
 def read_file(path: Path, reading: Reading, meter: Meter) -> Iterator[Record]:
     """Each line of a file: accepted, rejected or ignored."""
+    if isinstance(reading.layout, Layout) and reading.layout.timeless:
+        timed = timing.timed(path, reading.settings.max_value_bytes, meter)
+        return _csv(path, timed, timing.SUFFIX, reading)
     kind = files.kind(path)
     if kind.format == "parquet":
         return _parquet(path, reading, meter)
