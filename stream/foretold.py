@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from stream.core.engine_rows import PLACES
-from stream.core.horizon import Foreseen, Outcome, Told
+from stream.core.horizon import Foreseen, Outcome, Pending
 from stream.core.ids import NONE, identify
 from stream.messages import PredictedAlert, PredictionOutcome
 
@@ -66,7 +66,7 @@ class Foreteller:
             for number, one in enumerate(outcomes)
         ]
 
-    def told(self, alert: PredictedAlert, key: int) -> Told | None:
+    def told(self, alert: PredictedAlert, key: int) -> Pending | None:
         """A prediction of the shopper with this key, as its alert tells it.
 
         None if a worker with other settings told it, or nobody of this partition.
@@ -78,7 +78,7 @@ class Foreteller:
             return None
         place, rank = divmod(int(named[2]), RANKS)
         position = int(named[1]) * PLACES + place
-        return Told(key, identify(alert.to_category), position, rank, alert.probability)
+        return Pending(key, identify(alert.to_category), position, rank, alert.probability)
 
     def _predicted_id(self, position: int, number: int) -> str:
         # Two touches of one record can both foretell: the place tells them apart.

@@ -15,15 +15,14 @@ from stream.core.blend import Blend
 from stream.core.engine import ROW, TURN
 from stream.core.engine_rows import EVENT, PLACES, SLICE, Event, Learned
 from stream.core.events import Decoder, Ignored, Touch
-from stream.core.horizon import Horizons, Standing, Told
+from stream.core.horizon import Horizons, Pending, Standing
 from stream.core.ids import NONE, identify
 from stream.core.predictor import Predictor
 from stream.core.rows import Int64s, Rows, zeros
 from stream.core.sessions import DEADLINE, WITNESSES, Deadline
 from stream.core.shop import ShopModel
 from stream.core.shoppers import layout
-from stream.core.tallies import Tallies
-from stream.core.tallies import Told as Counted
+from stream.core.tallies import Tallies, Told
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
 from stream.errors import BadRecord, StreamError
@@ -31,6 +30,7 @@ from stream.foretold import Foreteller
 from stream.messages import EVENTS, DeadLetter, Period, PredictedAlert
 from stream.outcome import Gathering, Numbered, Outcome, Writer
 from stream.settings import Settings
+from stream.storage import codec
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import Header, RowCodec
 from stream.storage.residence import Residence
@@ -103,10 +103,10 @@ class Shard:
         self._horizons = Horizons(settings)
         self._horizons.restore(self._checkpoint.foresight())
         self._predictor = Predictor.of(settings)
-        if learned := self._checkpoint.predictor():
+        if learned := self._checkpoint.learned(codec.PREDICTOR):
             self._predictor = self._predictor.restored(learned)
         self._blend = Blend.of()
-        if blended := self._checkpoint.blend():
+        if blended := self._checkpoint.learned(codec.BLEND):
             self._blend = self._blend.restored(blended)
         self._foreteller = Foreteller(topic, partition, self.header.settings)
         self._tallies = Tallies(settings)
@@ -167,7 +167,7 @@ class Shard:
 
         An outcome follows each whose period is still open.
         """
-        told: dict[tuple[Period, float], list[Told]] = {}
+        told: dict[tuple[Period, float], list[Pending]] = {}
         for alert in alerts:
             key = identify(alert.user_id, self.settings.seed)
             one = self._foreteller.told(alert, key)
@@ -175,7 +175,7 @@ class Shard:
                 told.setdefault((alert.horizon, alert.period_ends_at), []).append(one)
         return sum(self._horizons.take_over(*period, known) for period, known in told.items())
 
-    def flows(self, whole: bool = False) -> list[Counted]:
+    def flows(self, whole: bool = False) -> list[Told]:
         """Counts of moves and demand that changed, once the clock went `flow_step` further.
 
         With `whole`, all that is not told yet. They are told once they are asked for: publish
@@ -213,8 +213,7 @@ class Shard:
             names,
             self._tallies.take_changed(),
             self._horizons.changed(),
-            self._predictor.pack(),
-            self._blend.pack(),
+            [(codec.PREDICTOR, self._predictor.pack()), (codec.BLEND, self._blend.pack())],
         )
         self._stored_categories = len(self.categories)
 

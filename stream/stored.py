@@ -19,6 +19,7 @@ from stream.core.shop import ShopModel
 from stream.core.shoppers import ShopperRow, layout, strict_layout
 from stream.errors import StreamError, WrongUse
 from stream.settings import Settings
+from stream.storage import codec
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import FORMAT, Header, RowCodec
 from stream.storage.replica import load_model
@@ -123,7 +124,7 @@ class StoredPartition:
         ids = np.array([identify(name) for name in names], np.int64)
         np.asarray(codes)["id"][: len(names)] = ids
         np.asarray(codes)["shop"][: len(names)] = shop.category_numbers(ids)
-        view, learned = shop.view, self.checkpoint.predictor()
+        view, learned = shop.view, self.checkpoint.learned(codec.PREDICTOR)
         own = Predictor.of(self.settings).marking(len(view.categories))
         own = own.restored(learned) if learned else own
         at = float(row.strict.migration.last_at) if at is None else at

@@ -12,6 +12,7 @@ from stream.core.shop import ShopModel
 from stream.errors import WrongUse
 from stream.messages import DemandForecast
 from stream.shard import Shard
+from stream.topology.broker import free_port
 from stream.topology.metrics import Metrics
 from tests.toy_shop import SMALL, START, touch
 
@@ -32,12 +33,6 @@ FORECAST = DemandForecast(
     made_at=START,
     settings="x",
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def scraped(metrics: Metrics) -> dict[tuple[str, ...], float]:

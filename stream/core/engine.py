@@ -17,6 +17,7 @@ from stream.core import (
     sessions,
     shoppers,
 )
+from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
 from stream.core.delta import due, material, send
 from stream.core.drift import NEVER, STEADY, TOLD
@@ -24,7 +25,9 @@ from stream.core.drift_alert import LastAlertRow
 from stream.core.engine_rows import PLACES, Event, Learned, Results, Rules, State
 from stream.core.foresight import Shopper
 from stream.core.ids import NONE
+from stream.core.migration_slots import MigrationRow
 from stream.core.predictor import Predictor
+from stream.core.recents import RecentsRow
 from stream.core.rows import Rows
 from stream.core.shop import ShopView
 from stream.core.updates import RECENT, UpdateRow
@@ -202,6 +205,21 @@ def attend(state: State, out: Results, event: Event, place: int, rules: Rules) -
 
 
 @kernel
+def trace(
+    update: UpdateRow, row: RecentsRow, moved: MigrationRow, codes: Rows[CodeRow], category: int
+) -> None:
+    """Write down what an event in this category, by code or -1, comes after."""
+    for place in range(RECENT):
+        update.recent_items[place] = NONE
+        update.recent_categories[place] = NONE
+        if place < row.used:
+            update.recent_items[place] = row.items[place]
+        if place < moved.used:
+            update.recent_categories[place] = codes[moved.codes[place]].id
+    update.step = migration_slots.step_of(moved, category) if category >= 0 else -1
+
+
+@kernel
 def report(state: State, update: UpdateRow, event: Event) -> None:
     """Write down what the event teaches about the shop."""
     strict = state.shoppers[event.slot].strict
@@ -211,17 +229,7 @@ def report(state: State, update: UpdateRow, event: Event) -> None:
         event.category_id,
         event.action,
     )
-    for place in range(RECENT):
-        update.recent_items[place] = NONE
-        update.recent_categories[place] = NONE
-        if place < strict.recents.used:
-            update.recent_items[place] = strict.recents.items[place]
-        if place < strict.migration.used:
-            code = strict.migration.codes[place]
-            update.recent_categories[place] = state.codes[code].id
-    update.step = -1
-    if event.category >= 0:
-        update.step = migration_slots.step_of(strict.migration, event.category)
+    trace(update, strict.recents, strict.migration, state.codes, event.category)
 
 
 @kernel
@@ -242,14 +250,20 @@ def move(state: State, ahead: Predictor, event: Event, foretold: bool, rules: Ru
 
 
 @kernel
+def teaches(state: State, event: Event) -> bool:
+    """Whether the event is the one in four of which the blend learns."""
+    had = state.shoppers[event.slot].strict.recents.used > 0
+    return bool(had and event.item_id != NONE and ranking.sampled(event.position))
+
+
+@kernel
 def reflect(state: State, shop: ShopView, learned: Learned, event: Event, rules: Rules) -> None:
-    """Of one event in four, learn what a list made just before it should have said."""
-    recents = state.shoppers[event.slot].strict.recents
-    if event.item_id != NONE and recents.used > 0 and ranking.sampled(event.position):
-        ranking.reflect(
-            shop, recents, learned.blend.rows[0], learned.ahead.outlooks[0], rules.slots,
-            event.item_id, event.occurred_at, rules.transition_half_life,
-        )  # fmt: skip
+    """Learn what a list made just before the event should have said."""
+    ranking.reflect(
+        shop, state.shoppers[event.slot].strict.recents, learned.blend.rows[0],
+        learned.ahead.outlooks[0], rules.slots, event.item_id, event.occurred_at,
+        rules.transition_half_life,
+    )  # fmt: skip
 
 
 @kernel
@@ -278,9 +292,10 @@ def learn(
 ) -> None:
     """One event, all models of the shopper. What it follows is written down before it counts."""
     attend(state, out, event, place, rules)
-    foretold = False
-    if not rules.muted:
+    foretold, tells = False, not rules.muted and teaches(state, event)
+    if not rules.muted and (tells or event.category >= 0):
         foretold = foretell(state, shop, learned.ahead, event.slot, event.occurred_at)
+    if tells:
         reflect(state, shop, learned, event, rules)
     strict, progress, at = state.shoppers[event.slot].strict, out.progress[0], event.occurred_at
     if event.item_id != NONE or event.category >= 0:

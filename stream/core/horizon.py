@@ -63,8 +63,11 @@ class Foreseen(NamedTuple):
     ends_at: float
 
 
-class Told(NamedTuple):
-    """A prediction as its alert told it: by whose key, of which category, made at which event."""
+class Pending(NamedTuple):
+    """A prediction that waits for its outcome, as its alert told it.
+
+    `key` is the shopper's; `position` and `number` name the event that it was made at.
+    """
 
     key: int
     category: int
@@ -271,7 +274,7 @@ class Horizons:
             store.taken = store.predictions
         return foreseen
 
-    def take_over(self, horizon: Period, ends_at: float, told: Sequence[Told]) -> int:
+    def take_over(self, horizon: Period, ends_at: float, told: Sequence[Pending]) -> int:
         """Keep predictions that another owner of the shoppers published; how many are new.
 
         None where that period is not open. An outcome follows them as if they were made here.
@@ -288,7 +291,7 @@ class Horizons:
         new = [one for one in told if (one.position, one.number) not in here]
         last = min(used + len(new), OPEN_PREDICTIONS)
         for place, one in enumerate(new[: last - used], used):
-            for name in Told._fields:
+            for name in Pending._fields:
                 table[name][place] = getattr(one, name)
         # Outcomes are numbered in the order in which the predictions were made.
         table[:last].sort(order=["position", "number"])

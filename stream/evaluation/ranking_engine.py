@@ -10,6 +10,7 @@ from stream.core.candidates import Listing
 from stream.core.codes import LAYOUT as CODE
 from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
+from stream.core.engine import trace
 from stream.core.engine_rows import PLACES
 from stream.core.ids import NONE, identify
 from stream.core.migration_slots import MigrationRow
@@ -18,7 +19,7 @@ from stream.core.recents import RecentsRow
 from stream.core.rows import Int32s, Int64s, Rows, zeros
 from stream.core.shop import ShopModel, ShopView
 from stream.core.updates import LAYOUT as UPDATE
-from stream.core.updates import RECENT, UpdateRow, packed
+from stream.core.updates import UpdateRow, packed
 from stream.evaluation.logs import Log
 from stream.evaluation.ranking_baselines import Judged
 from stream.evaluation.ranking_judge import (
@@ -129,15 +130,8 @@ def write(
     category = walk.categories[event]
     update.position, update.occurred_at = event * PLACES, walk.at[event]
     update.item_id, update.action = names.items[walk.items[event]], walk.actions[event]
-    update.category_id, update.step = NONE, -1
-    if category >= 0:
-        update.category_id = names.codes[category].id
-        update.step = migration_slots.step_of(moved, category)
-    for place in range(RECENT):
-        update.recent_items[place] = row.items[place] if place < row.used else NONE
-        update.recent_categories[place] = NONE
-        if place < moved.used:
-            update.recent_categories[place] = names.codes[moved.codes[place]].id
+    update.category_id = names.codes[category].id if category >= 0 else NONE
+    trace(update, row, moved, names.codes, category)
 
 
 @outlined

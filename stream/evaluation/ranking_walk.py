@@ -10,11 +10,11 @@ from stream.core.compiled import outlined
 from stream.core.ids import identify
 from stream.core.rows import Float64s, Int32s, Int64s
 from stream.errors import StreamError
+from stream.evaluation.drift.histories import SESSION_GAP
 from stream.evaluation.logs import RETURNED, Log
 
 LEAST_WEEKS = 3
 """A log of fewer weeks has days as periods."""
-SESSION_GAP = 1800.0
 NO_PERIOD = 1 << 30
 BY_ITEM = ("order", "group", "rarity", "percentile")
 Flags = NDArray[np.bool_]

@@ -96,15 +96,8 @@ class Checkpoint:
         """Key and value of every part of what was learned of horizons."""
         return self._between(codec.FORESIGHT, codec.AFTER_FORESIGHT)
 
-    def predictor(self) -> bytes | None:
-        """What was learned of next categories, None before the first checkpoint."""
-        return self._one(codec.PREDICTOR)
-
-    def blend(self) -> bytes | None:
-        """What was learned of lists, None before the first checkpoint."""
-        return self._one(codec.BLEND)
-
-    def _one(self, key: bytes) -> bytes | None:
+    def learned(self, key: bytes) -> bytes | None:
+        """What one model learned of all shoppers together, None before the first checkpoint."""
         with _answered(f"read {self.path}"):
             stored: bytes | None = self._db.get(key)
         return stored
@@ -123,8 +116,7 @@ class Checkpoint:
         names: Iterable[tuple[int, str]],
         tallies: Iterable[tuple[bytes, bytes | None]] = (),
         foresight: Iterable[tuple[bytes, bytes]] = (),
-        predictor: bytes | None = None,
-        blend: bytes | None = None,
+        learned: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
         """Store rows, new category names, cells, predictions and the header, all or nothing.
 
@@ -142,9 +134,8 @@ class Checkpoint:
                 batch.put(codec.TALLY + cell, count)
         for where, part in foresight:
             batch.put(codec.FORESIGHT + where, part)
-        for where, learned in ((codec.PREDICTOR, predictor), (codec.BLEND, blend)):
-            if learned is not None:
-                batch.put(where, learned)
+        for model, lesson in learned:
+            batch.put(model, lesson)
         batch.put(codec.HEADER, codec.encode(header))
         with _answered(f"write {self.path}"):
             self._db.write(batch)

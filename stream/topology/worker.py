@@ -57,13 +57,13 @@ class Worker:
         group: str,
         name: str,
         settings: Settings,
-        metrics: Metrics | None = None,
+        metrics: Metrics,
     ) -> None:
         self._broker = broker
         self._state = state
         self._group = group
         self._settings = settings
-        self._metrics = metrics or Metrics()
+        self._metrics = metrics
         self._compute = Compute()
         self._publisher = Publisher(broker)
         self._lanes: dict[TP, tuple[AnyLane, asyncio.Task[None]]] = {}

@@ -12,6 +12,7 @@ from stream.core.predictor import Predictor
 from stream.core.shop import ShopModel
 from stream.replay import Replay
 from stream.shard import LogRecord, Shard
+from stream.storage import codec
 from stream.stored import stored_partitions
 from tests.toy_shop import SMALL, START, TASTES, USERS, touch
 
@@ -36,7 +37,7 @@ def records(seen: list[tuple[str, float, str]]) -> list[LogRecord]:
 
 def learned(shard: Shard) -> bytes:
     shard.checkpoint()
-    stored = shard._checkpoint.predictor()
+    stored = shard._checkpoint.learned(codec.PREDICTOR)
     assert stored is not None
     return stored
 

@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -28,13 +27,6 @@ PARTITIONS = 4
 GROUP = "interest-drift"
 # Short times, so that tests need not wait; none of them changes what the state means.
 QUICK = {"DRIFT_CHECKPOINT_SECONDS": "0.3", "DRIFT_SESSION_TIMEOUT": "6"}
-
-
-def free_port() -> int:
-    """One that nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(true: Callable[[], object], seconds: float = 60.0) -> None:

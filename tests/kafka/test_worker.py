@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.topology import topics
-from stream.topology.broker import Broker
+from stream.topology.broker import Broker, free_port
 from tests.kafka import live
 
 pytestmark = pytest.mark.kafka
@@ -36,7 +36,7 @@ def run(embedded_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with Broker.start() as broker:
         topics.create(broker.address, live.PARTITIONS)
         live.drift("publish", log, "--broker", broker.address)
-        port = str(live.free_port())
+        port = str(free_port())
         told = {"DRIFT_METRICS": port}
         with live.LiveWorker(broker.address, folder / "state", settings=told) as worker:
             out = folder / "out"
