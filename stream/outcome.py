@@ -1,7 +1,7 @@
 """What came of a batch of records, as the messages to publish."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ from stream.settings import Settings
 
 MOST_CHANGES = 5
 SMALLEST_CHANGE = 0.005
+FRESH_NAMES = 8192
+"""Names that are kept until it is looked up which of them the shop model has."""
 
 
 class Alarm(NamedTuple):
@@ -115,6 +117,26 @@ class Outcome:
     """What the batch taught about the shop: one row an event."""
     names: dict[int, str] = field(default_factory=dict)
     """The names behind the ids of items and categories in `updates`."""
+
+
+class Unlearned:
+    """The names of items that the shop model has yet to learn: those of the last events."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._most = FRESH_NAMES
+
+    def note(self, names: Mapping[int, str], shop: ShopModel) -> None:
+        """Keep what a batch's events named; once in a while drop what the model knows."""
+        self._names |= names
+        if len(self._names) > self._most:
+            known = shop.item_names(self._names)
+            self._names = {id: name for id, name in self._names.items() if not known[id]}
+            self._most = FRESH_NAMES + 2 * len(self._names)
+
+    def filled(self, names: dict[int, str]) -> dict[int, str]:
+        """The names, with those that the model lacks as far as they are known here."""
+        return {id: name or self._names.get(id, "") for id, name in names.items()}
 
 
 class Gathering:
@@ -220,6 +242,7 @@ class Writer:
         self._settings = settings.fingerprint()
         self._limits = drift.limits(settings)
         self._categories = categories
+        self._unlearned = Unlearned()
         calibration, asked = settings.calibration, settings.false_alarms_per_10k_events
         budget = calibration.budget(asked) if calibration else None
         self._model = budget.confidence if budget else None
@@ -293,6 +316,10 @@ class Writer:
             if abs(after - before) >= SMALLEST_CHANGE
         ]
 
+    def meet(self, names: Mapping[int, str], shop: ShopModel) -> None:
+        """Know the names in a batch's events, also where the model has yet to learn them."""
+        self._unlearned.note(names, shop)
+
     def deltas(
         self, lists: Sequence[SentList], alerts: Sequence[MigrationAlert], shop: ShopModel
     ) -> list[RecommendationDelta]:
@@ -304,7 +331,8 @@ class Writer:
                 continue
             asked.setdefault((alert.source_offset, alert.user_id), alert)
             alerted.setdefault(alert.source_offset, set()).add(alert.user_id)
-        names, categories = shop.item_names(_ids(lists)), shop.category_names(_categories(lists))
+        names = self._unlearned.filled(shop.item_names(_ids(lists)))
+        categories = shop.category_names(_categories(lists))
         return [
             self._delta(
                 sent,
@@ -327,7 +355,7 @@ class Writer:
         model_position: int,
     ) -> RecommendationDelta:
         own = f"{self._prefix}-{sent.offset}-delta-{alerted}"
-        # An item without a name was only ever seen beside others: its own event is yet to come.
+        # One without a name came in an event whose teaching the model has yet to read.
         items = [
             # Written out: a call for each of a list's items costs a fifth of a delta.
             RankedItem(

@@ -133,6 +133,8 @@ class Replay:
             )
         self._since_adoption = progress.since_adoption
         self._names = progress.names
+        for shard in self.shards:
+            shard.meet(self._names, self.shop)
         self._told = {key_of(message): message for message in progress.told}
         self._whole = ShopCounts(self._settings)
         for message in progress.told:

@@ -1,7 +1,7 @@
 """One partition of shoppers: skip what is known, apply what is new, store it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -144,6 +144,7 @@ class Shard:
         self._run(touches, positions, shop, gathering, outcome, muted)
         told = self._writer.alerts(gathering.alarms)
         self._write_numbers(told.numbered)
+        self.meet(outcome.names, shop)
         if muted:
             return Outcome()
         outcome.updates = gathering.all_updates()
@@ -152,6 +153,10 @@ class Shard:
         self.counts["alerts"] += len(outcome.alerts)
         self.counts["deltas"] += len(outcome.deltas)
         return outcome
+
+    def meet(self, names: Mapping[int, str], shop: ShopModel) -> None:
+        """Know names that the model may have yet to learn."""
+        self._writer.meet(names, shop)
 
     def clock(self) -> float | None:
         """The partition's event time, None before three shoppers were seen."""

@@ -66,6 +66,21 @@ def test_lists_say_which_model_they_knew(tmp_path: Path) -> None:
     assert len(set(positions)) > 3
 
 
+def test_lists_name_items_that_the_shop_model_has_yet_to_learn(tmp_path: Path) -> None:
+    """Their teaching waits, also over an end of the program."""
+    late = msgspec.structs.replace(SMALL, adopt_every=1000, delta_interval=1e-3)
+    items = ["stove", "lamp", "mug", "pan"]
+    records = [touch(n, "ann", 10.0 * n, "camp", item_id=item) for n, item in enumerate(items)]
+    listed: list[list[str]] = []
+    for part in (records[:2], records[2:]):
+        replay = Replay(tmp_path, 1, late)
+        listed += [[item.item_id for item in d.items] for d in replay.feed(part).deltas]
+        replay.save()
+        replay.close()
+
+    assert sorted(listed[-1]) == ["lamp", "mug", "stove"]
+
+
 def test_it_goes_on_at_the_next_offsets(tmp_path: Path) -> None:
     saved(tmp_path, 50)
     replay = Replay(tmp_path, 2, SMALL)

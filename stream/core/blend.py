@@ -31,11 +31,13 @@ SLOWEST, CAUTION, LEAST = 0.001, 100.0, 1e-4
 class BlendRow:
     """What one shard learned of its shoppers' lists. Served state: no law covers it.
 
+    `lessons` counts the events that it was taught by.
     `weights` has a row a context and a column a channel, `updates` counts their steps. Of the
     items sought that the shopper did not have, `found` were candidates. `taken` and `shown`
     count, by cell, the recent items that came next, and all of them.
     """
 
+    lessons: int
     weights: Float64s
     updates: Float64s
     found: Float64s
@@ -46,6 +48,7 @@ class BlendRow:
 
 LAYOUT: Layout = np.dtype(
     [
+        ("lessons", "i8"),
         ("weights", "f8", (CONTEXTS, CHANNELS)),
         ("updates", "f8", CONTEXTS),
         ("found", "f8", CONTEXTS),

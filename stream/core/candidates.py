@@ -42,6 +42,8 @@ BOUGHT = 2
 class CandidateRow:
     """An item that may be listed, with what each channel says of it.
 
+    `index` is the item's row number; below 0 it is a recent item that the model has yet to
+    learn, `unlearned` of its place, and only the shopper's own row speaks for it.
     `next` is the place of the next candidate in the same bucket, -1 for none. `source` is
     the place of the recent item that speaks most for it, `category` the row number of the
     likeliest category that sells it; `held` is one more than its place among the recent items,
@@ -113,6 +115,12 @@ class Listing(NamedTuple):
     current: bool
     """The item on the screen."""
     bought: bool
+
+
+@kernel
+def unlearned(place: int) -> int:
+    """What stands for the row number of a recent item that has none."""
+    return -1 - place
 
 
 @kernel
@@ -319,7 +327,9 @@ def recall(
     buckets, places = desk.buckets, desk.places
     for place in range(recents.used):
         index = table.find(cells, recents.items[place])
-        found = place_of(buckets, candidates, count, index) if index >= 0 else -1
+        if index < 0:
+            index = unlearned(place)
+        found = place_of(buckets, candidates, count, index)
         places[place] = found
         if found < 0:
             continue
@@ -354,12 +364,14 @@ def compare(
     """How well each candidate's factors fit the query: a softmax without its divisor."""
     highest = np.float32(-math.inf)
     for place in range(count):
-        logit = factorization.product(query, factors[candidates[place].index].outward)
-        candidates[place].parts[SIMILAR] = logit
-        highest = max(highest, logit)
+        if candidates[place].index >= 0:
+            logit = factorization.product(query, factors[candidates[place].index].outward)
+            candidates[place].parts[SIMILAR] = logit
+            highest = max(highest, logit)
     for place in range(count):
-        parts = candidates[place].parts
-        parts[SIMILAR] = exponential(parts[SIMILAR] - highest)
+        if candidates[place].index >= 0:
+            parts = candidates[place].parts
+            parts[SIMILAR] = exponential(parts[SIMILAR] - highest)
 
 
 @outlined

@@ -250,10 +250,12 @@ def move(state: State, ahead: Predictor, event: Event, foretold: bool, rules: Ru
 
 
 @kernel
-def teaches(state: State, event: Event) -> bool:
-    """Whether the event is the one in four of which the blend learns."""
+def teaches(state: State, learned: Learned, event: Event) -> bool:
+    """Whether the event is one of which the blend learns."""
     had = state.shoppers[event.slot].strict.recents.used > 0
-    return bool(had and event.item_id != NONE and ranking.sampled(event.position))
+    return bool(
+        had and event.item_id != NONE and ranking.sampled(learned.blend.rows[0], event.position)
+    )
 
 
 @kernel
@@ -292,7 +294,7 @@ def learn(
 ) -> None:
     """One event, all models of the shopper. What it follows is written down before it counts."""
     attend(state, out, event, place, rules)
-    foretold, tells = False, not rules.muted and teaches(state, event)
+    foretold, tells = False, not rules.muted and teaches(state, learned, event)
     if not rules.muted and (tells or event.category >= 0):
         foretold = foretell(state, shop, learned.ahead, event.slot, event.occurred_at)
     if tells:

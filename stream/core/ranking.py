@@ -43,10 +43,12 @@ LEAST_NEW = 0.05
 TINY = 1e-30
 SAMPLED = 3
 """One event in four, by the bits of its position, teaches the blend."""
+EAGER = 50_000
+"""So many events teach it one and all before."""
 
 
 class RankedRow:
-    """One entry of a list. `index` is the item's row number in the shop model.
+    """One entry of a list. `index` is the item's row number in the shop model, below 0 without.
 
     `reason` is the place in `REASONS` of what has the largest part of the score,
     `share` is that part, and `because` the id of the recent item, or of the category,
@@ -111,7 +113,8 @@ def recognize(
         if desk.places[place] < 0:
             continue
         candidate = found[desk.places[place]]
-        same = current >= 0 and items[candidate.index].category == items[current].category
+        both = current >= 0 and candidate.index >= 0
+        same = both and items[candidate.index].category == items[current].category
         desk.cells[place] = blend.cell_of(
             place, int(recents.counts[place]), same, int(recents.actions[place]),
             np.float64(candidate.score),
@@ -172,15 +175,23 @@ def score(shop: "ShopView", count: int, recents: RecentsRow, row: BlendRow) -> i
 
 
 @kernel
+def id_of(candidate: CandidateRow, recents: RecentsRow, factors: Rows[FactorRow]) -> int:
+    """The item's id; one that the model has yet to learn is among the shopper's own."""
+    if candidate.index >= 0:
+        return int(factors[candidate.index].id)
+    return int(recents.items[candidate.held - 1])
+
+
+@kernel
 def beats(
     chance: np.float32, place: int, other: RankedRow, found: Rows[CandidateRow],
-    factors: Rows[FactorRow],
+    recents: RecentsRow, factors: Rows[FactorRow],
 ) -> bool:  # fmt: skip
     """Whether a candidate ranks above an entry; ties go to the lower id."""
     if chance != other.score:
         return bool(chance > other.score)
-    mine, its = found[place].index, found[other.index].index
-    return bool(factors[mine].id < factors[its].id)
+    mine, its = found[place], found[other.index]
+    return id_of(mine, recents, factors) < id_of(its, recents, factors)
 
 
 @kernel
@@ -190,6 +201,7 @@ def select(
     size: int,
     found: Rows[CandidateRow],
     count: int,
+    recents: RecentsRow,
     factors: Rows[FactorRow],
 ) -> int:
     """The best up to `size`, with the place among the candidates for `index`; how many."""
@@ -200,10 +212,10 @@ def select(
             continue
         if end < first + size:
             end += 1
-        elif not beats(chance, place, ranked[end - 1], found, factors):
+        elif not beats(chance, place, ranked[end - 1], found, recents, factors):
             continue
         spot = end - 1
-        while spot > first and beats(chance, place, ranked[spot - 1], found, factors):
+        while spot > first and beats(chance, place, ranked[spot - 1], found, recents, factors):
             ranked[spot].index, ranked[spot].score = ranked[spot - 1].index, ranked[spot - 1].score
             spot -= 1
         ranked[spot].index, ranked[spot].score = place, chance
@@ -232,7 +244,7 @@ def explain(
 ) -> None:
     """Say which item it is, what has the largest part of its score, and what that rests on."""
     entry.index = candidate.index
-    entry.item_id = factors[candidate.index].id
+    entry.item_id = id_of(candidate, recents, factors)
     entry.because = NONE
     if candidate.held:
         entry.reason, entry.share = RECENTLY, np.float32(1.0)
@@ -269,7 +281,7 @@ def rank(
     found, desk = shop.candidates, shop.desks[0]
     count = candidates.collect(shop, recents, outlook, slots, listing, now, half_life)
     score(shop, count, recents, row)
-    used = select(shop.ranked, first, size, found, count, shop.factors)
+    used = select(shop.ranked, first, size, found, count, recents, shop.factors)
     for place in range(first, first + used):
         entry = shop.ranked[place]
         explain(entry, found[entry.index], desk, shop.factors, shop.categories, recents)
@@ -278,9 +290,9 @@ def rank(
 
 
 @kernel
-def sampled(position: int) -> bool:
-    """Whether the event at this position teaches the blend."""
-    return bool(factorization.scrambled(position) & SAMPLED == 0)
+def sampled(row: BlendRow, position: int) -> bool:
+    """Whether the event at this position teaches the blend: each at first, then one in four."""
+    return bool(row.lessons < EAGER or factorization.scrambled(position) & SAMPLED == 0)
 
 
 @outlined
@@ -299,6 +311,7 @@ def reflect(
     listing = Listing(True, True)
     count = candidates.collect(shop, recents, outlook, slots, listing, now, half_life)
     context = score(shop, count, recents, row)
+    row.lessons += 1
     had = False
     for place in range(recents.used):
         came = recents.items[place] == item

@@ -114,7 +114,7 @@ def ask(
             current = item_of[table.find(shop.cells, row.items[0])]
             judge(verdicts[event], desk, walk, count, item, current)
             clear(desk, count)
-            if ranking.sampled(event * PLACES):
+            if ranking.sampled(served.taught[0], event * PLACES):
                 ranking.reflect(
                     shop, row, served.taught[0], served.ahead.outlooks[0], manner.slots,
                     names.items[item], at, manner.half_life,

@@ -383,9 +383,21 @@ def test_a_blend_is_stored_and_found_again() -> None:
         Blend.of().restored(b"\0" * len(own.pack()))
 
 
-def test_one_event_in_four_is_learned_from() -> None:
-    share = np.mean([ranking.sampled(1024 * offset) for offset in range(4000)])
+def test_every_event_is_learned_from_at_first_and_one_in_four_later() -> None:
+    row = Blend.of().rows[0]
+    assert all(ranking.sampled(row, 1024 * offset) for offset in range(100))
+
+    row.lessons = ranking.EAGER
+    share = np.mean([ranking.sampled(row, 1024 * offset) for offset in range(4000)])
     assert share == pytest.approx(0.25, abs=0.03)
+
+
+def test_an_item_that_the_model_has_yet_to_learn_can_come_back() -> None:
+    """The shopper's own row tells of it; two of them are told apart by their ids alone."""
+    entries = ranked(learned(["tent", "stove"]), [Had("boat"), Had("kite"), Had("tent")], ALL)
+
+    assert {entry.item for entry in entries} == {"boat", "kite", "tent", "stove"}
+    assert {entry.reason for entry in entries if entry.item != "stove"} == {"recent"}
 
 
 # ------------------------------------------------------------------------------ the whole

@@ -99,6 +99,8 @@ def compare(model: ShopModel, parts: dict[str, list[float]], shopper: list[Had])
     ]
     if known:
         for name, part in parts.items():
+            if name not in names:
+                continue
             outward = factors[names.index(name)].outward
             part[SIMILAR] = math.exp(sum(q * float(v) for q, v in zip(query, outward, strict=True)))
 
@@ -125,7 +127,7 @@ def scores(
     parts = direct(model, shopper, now, half_life)
     connect(model, parts)
     stock(model, parts, expected)
-    places = {had.item: place for place, had in enumerate(shopper) if had.item in names}
+    places = {had.item: place for place, had in enumerate(shopper)}
     for name in places:
         parts.setdefault(name, [0.0] * 5)
     compare(model, parts, shopper)
@@ -147,6 +149,7 @@ def scores(
     for name, place in places.items():
         same = (
             current in names
+            and name in names
             and rows[names.index(name)].category == rows[names.index(current)].category
         )
         number = cell(shopper, place, same, mixed[name])
