@@ -17,6 +17,8 @@ from msgspec import Struct
 from stream.core.ids import identify
 from stream.messages import (
     BehaviorEvent,
+    CatalogCategory,
+    CatalogEntries,
     CatalogItem,
     CategoryFlow,
     DeadLetter,
@@ -193,8 +195,14 @@ LETTER = DeadLetter(
     value=b'{"user_id":"","event_type":"view_item","occurred_at":1767226153}',
 )
 ITEM = CatalogItem(
-    item_id="i00012", category="tents", title="Nordhal tent 610", brand="Nordhal", price=178.9
+    item_id="i00012",
+    category="tents",
+    title="Nordhal tent 610",
+    brand="Nordhal",
+    price=178.9,
+    vectors={"image": [0.12, -0.48, 0.07]},
 )
+ENTRIES = CatalogEntries([ITEM], [CatalogCategory("tents", "Tents and tarps", "outdoor")])
 
 
 class Described(NamedTuple):
@@ -223,7 +231,14 @@ MESSAGES = (
         others=(("predicted", PREDICTED), ("outcome", OUTCOME), ("population", POPULATION)),
     ),
     Described("recommendation-deltas", DELTA, "The shopper's user_id, as UTF-8.", ("send",)),
-    Described("shop-updates", UPDATES, None, ("send", "receive"), MSGPACK),
+    Described(
+        "shop-updates",
+        UPDATES,
+        None,
+        ("send", "receive"),
+        MSGPACK,
+        others=(("catalog", ENTRIES),),
+    ),
     Described("dead-letters", LETTER, "The key of the refused record.", ("send",)),
     Described(
         "category-flows",

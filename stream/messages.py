@@ -16,7 +16,7 @@ DEAD_LETTERS = "dead-letters"
 Pattern = Literal["gain", "move", "restart"]
 Period = Literal["day", "week", "month", "quarter"]
 Series = Literal["purchases", "views"]
-Because = Literal["follows", "precedes", "connected", "similar", "category", "recent"]
+Because = Literal["follows", "precedes", "connected", "similar", "category", "new", "recent"]
 
 Name = Annotated[str, Meta(min_length=1)]
 # Without a limit, a list of twenty could be too large for any topic.
@@ -68,13 +68,38 @@ class BehaviorEvent(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class CatalogItem(Struct, frozen=True, omit_defaults=True):
-    """What the shop says of an item: a line of a catalog file."""
+    """What the shop says of an item: a line of a catalog file. The last one of an item counts."""
 
     item_id: GivenName
     category: GivenName | None = None
-    title: str | None = None
-    brand: str | None = None
+    title: Annotated[str, Meta(max_length=1024)] | None = None
+    brand: Annotated[str, Meta(max_length=256)] | None = None
     price: float | None = None
+    vectors: Annotated[
+        dict[GivenName, Annotated[list[float], Meta(min_length=1, max_length=4096)]] | None,
+        Meta(description="embeddings by their source (text, image, audio, ...), of any size"),
+    ] = None
+    in_stock: bool = True
+    blocked: Annotated[bool, Meta(description="never to be recommended")] = False
+    adult: bool = False
+
+
+class CatalogCategory(Struct, frozen=True, omit_defaults=True):
+    """What the shop calls a category, and what it belongs to: a line of a catalog file."""
+
+    category: GivenName
+    name: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    parent: GivenName | None = None
+
+
+class CatalogEntries(Struct, frozen=True, tag_field="kind", tag="catalog", omit_defaults=True):
+    """A piece of the shop's catalog. No key. Topic: shop-updates.
+
+    All workers read it in one place of that log, so that their models stay alike.
+    """
+
+    items: list[CatalogItem] = []
+    categories: list[CatalogCategory] = []
 
 
 class ShareChange(Struct, frozen=True, gc=False):
@@ -246,7 +271,7 @@ class Reason(Struct, frozen=True, omit_defaults=True, gc=False):
         Meta(
             description="it often follows `item_id`; it often precedes it; it goes with what "
             "goes with it; its factors fit the shopper's recent items; `category` is likely next, "
-            "and sells it; the shopper had it before"
+            "and sells it; it is new there and fits; the shopper had it before"
         ),
     ]
     share: Fraction
@@ -293,7 +318,9 @@ class RecommendationDelta(Struct, frozen=True, kw_only=True, omit_defaults=True,
     settings: Name
 
 
-class ShopUpdates(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ShopUpdates(
+    Struct, frozen=True, tag_field="kind", tag="events", kw_only=True, omit_defaults=True
+):
     """What one batch of a partition taught about the shop. No key. Topic: shop-updates.
 
     Columns are packed little-endian arrays, one entry an event, or `recent` entries
@@ -314,6 +341,10 @@ class ShopUpdates(Struct, frozen=True, kw_only=True, omit_defaults=True):
     recent_categories: Annotated[bytes, Meta(description="int32[5]: newest first, -1 for none")]
     step: Annotated[bytes, Meta(description="int8: 0 stay, 1 return, 2 enter a category, -1 none")]
     action: Annotated[bytes, Meta(description="int8: 0 view, 1 cart or wishlist, 2 purchase")]
+
+
+ShopRecord = ShopUpdates | CatalogEntries
+"""What stands on the topic shop-updates; the field `kind` tells which."""
 
 
 class CategoryFlow(Struct, frozen=True, tag_field="kind", tag="flow", kw_only=True):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stream.core import drift
-from stream.core.candidates import CATEGORY
+from stream.core.candidates import CATEGORY, NEW
 from stream.core.drift_confidence import confidence, log_excess, score
 from stream.core.engine_rows import PLACES, Event, Results
 from stream.core.ids import NONE
@@ -32,6 +32,10 @@ MOST_CHANGES = 5
 SMALLEST_CHANGE = 0.005
 FRESH_NAMES = 8192
 """Names that are kept until it is looked up which of them the shop model has."""
+
+
+OF_CATEGORY = (CATEGORY, NEW)
+"""Reasons that rest on a category, not on an item."""
 
 
 class Alarm(NamedTuple):
@@ -364,8 +368,8 @@ class Writer:
                 Reason(
                     REASONS[reason],
                     share,
-                    None if because == NONE or reason == CATEGORY else names[because],
-                    (categories[because] or None) if reason == CATEGORY else None,
+                    None if because == NONE or reason in OF_CATEGORY else names[because],
+                    (categories[because] or None) if reason in OF_CATEGORY else None,
                 ),
             )
             for item, score, reason, share, because in sent.entries
@@ -428,11 +432,11 @@ def _named(alarm: Alarm, numbers: dict[Key, tuple[int, int]]) -> Names:
 def _ids(lists: Sequence[SentList]) -> set[int]:
     """Every item that these lists speak of."""
     ids = {entry[0] for sent in lists for entry in sent.entries}
-    ids.update(entry[4] for sent in lists for entry in sent.entries if entry[2] != CATEGORY)
+    ids.update(entry[4] for sent in lists for entry in sent.entries if entry[2] not in OF_CATEGORY)
     ids.update(id for sent in lists for id in sent.previous)
     return ids
 
 
 def _categories(lists: Sequence[SentList]) -> set[int]:
     """Every category that is a reason."""
-    return {entry[4] for sent in lists for entry in sent.entries if entry[2] == CATEGORY}
+    return {entry[4] for sent in lists for entry in sent.entries if entry[2] in OF_CATEGORY}

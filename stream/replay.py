@@ -16,7 +16,7 @@ from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
 from stream.errors import StreamError
 from stream.foretold import Foretold
-from stream.messages import EVENTS, DeadLetter, MigrationAlert, RecommendationDelta
+from stream.messages import EVENTS, CatalogEntries, DeadLetter, MigrationAlert, RecommendationDelta
 from stream.outcome import Outcome
 from stream.settings import Settings
 from stream.shard import LogRecord, Shard, open_shards
@@ -81,6 +81,11 @@ class Replay:
                 self._adopt()
             first = last
         return published
+
+    def learn_catalog(self, pieces: Iterable[CatalogEntries]) -> None:
+        """Show the shop model what the shop says of its items and categories."""
+        for piece in pieces:
+            self.shop.apply(piece)
 
     def save(self) -> None:
         """Write everything to the state folder, so that another replay can go on from here."""

@@ -212,6 +212,15 @@ def stored_shop(state: Path, settings: Settings) -> ShopModel | None:
     return load_model(state / SHOP, settings)
 
 
+def _in_catalog(shop: ShopModel, kind: str, name: str, number: int) -> dict[str, Any]:
+    """What the catalog calls a category and puts it under; an item's category."""
+    if kind == "item":
+        of = int(shop.items.rows[number].category) - 1
+        return {"category": shop.categories.names[of] if of >= 0 else None}
+    entry = shop.entries.get(name)
+    return {"name": entry.name, "parent": entry.parent} if entry else {}
+
+
 def describe(shop: ShopModel, kind: str, name: str) -> dict[str, Any] | None:
     """What the shop model knows of an item or a category, or None."""
     numbering = shop.items if kind == "item" else shop.categories
@@ -227,6 +236,7 @@ def describe(shop: ShopModel, kind: str, name: str) -> dict[str, Any] | None:
     best = sorted(follows.items(), key=lambda link: (-link[1], link[0]))
     return {
         kind: name,
+        **_in_catalog(shop, kind, name, number),
         "popularity": round(float(row.popularity.weight), 4),
         "followed_by": dict(best[:10]),
     }

@@ -28,6 +28,7 @@ SMALL = Settings(
     remembered_event_ids=4,
     neighbors=3,
     factors=10,
+    content_buckets=64,
     negatives=3,
     adopt_every=7,
     list_size=3,

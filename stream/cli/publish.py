@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stream.cli.options import broker_option, json_option, settings_option
+from stream.cli.publish_catalog import send_catalog
 from stream.cli.source_options import Sources, progress, source_options
 from stream.errors import BadRecord, StreamError, WrongUse
 from stream.messages import EVENTS
@@ -27,7 +28,7 @@ PACES_A_SECOND = 20
 
 
 @click.command(epilog="Example: drift publish UserBehavior.csv.gz --preset taobao --rate 2000")
-@source_options
+@source_options(required=False)
 @broker_option
 @click.option("--topic", default=EVENTS, show_default=True)
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="At most so many a second.")
@@ -53,14 +54,23 @@ def publish(
     Each accepted line becomes one record: keyed by its shopper, in the partition where Kafka's
     Java client would put it, at the event's own time. Rejected lines are listed and written
     aside; types that no setting knows are counted.
+
+    A --catalog goes to shop-updates first, where every worker reads it; without a SOURCE it
+    is all that is sent.
     """
     from stream import settings as ours
     from stream.storage.event_log import Meter
     from stream.topology.topics import partitions_of
 
+    if not sources.names and not sources.catalog:
+        raise WrongUse("name a SOURCE: a file, or kafka://HOST:PORT/TOPIC; or a --catalog alone")
     meter, wanted = Meter(), ours.load(settings)
     # Before asking the broker: what is asked wrongly is said first.
-    records = _decoded(sources.read(wanted, meter), wanted)
+    records = _decoded(sources.read(wanted, meter), wanted) if sources.names else iter(())
+    if sources.catalog:
+        send_catalog(sources.catalog, broker)
+        if not sources.names:
+            return
     partitions = partitions_of(broker, topic)
     began = time.monotonic()
     with Aside(rejected or REJECTED_FILE) as aside, progress("publishing", meter) as tell:

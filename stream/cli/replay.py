@@ -18,7 +18,7 @@ RESULTS = (ALERTS, DELTAS, FLOWS, FORECASTS, DEAD_LETTERS)
 
 
 @click.command(epilog="Example: drift replay UserBehavior.csv.gz --preset taobao --out results")
-@source_options
+@source_options()
 @click.option(
     "--out",
     metavar="DIR",
@@ -88,6 +88,8 @@ def replay(
         progress("replaying", meter),
     ):
         run = _Run(source, loaded, state or Path(scratch), counted, out)
+        if sources.catalog:
+            run.learn_catalog(sources.catalog)
         summary = run.whole(batch_size, skip_seen, keep=state is not None)
     if form == "parquet":
         _to_parquet(out)
@@ -158,6 +160,12 @@ class _Run:
         self._alerts = 0
         self._predicted = 0
         self._deltas = 0
+
+    def learn_catalog(self, path: Path) -> None:
+        """Show the shop model the catalog before the first event."""
+        from stream.storage.event_log import entries
+
+        self._replay.learn_catalog(entries(path))
 
     def whole(self, batch_size: int, skip_seen: bool, keep: bool) -> dict[str, Any]:
         """Read, apply, write; the summary."""

@@ -65,7 +65,6 @@ class Sources(NamedTuple):
         return found
 
 
-SOURCE = click.argument("names", metavar="SOURCE...", nargs=-1, required=True)
 SORT = click.option("--sort", is_flag=True, help="Put files in time order first, on disk.")
 OPTIONS = [
     click.option(
@@ -86,7 +85,8 @@ OPTIONS = [
         "--catalog",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Items with their categories, for events that name none: JSONL, CSV or Parquet.",
+        help="What the shop says of its items: JSONL, CSV or Parquet. Events that name no "
+        "category get their item's; publish and replay also show all of it to the shop model.",
     ),
     click.option(
         "--from",
@@ -99,17 +99,21 @@ OPTIONS = [
 ]
 
 
-def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def source_options(*, required: bool = True) -> Callable[[Callable[..., Any]], Any]:
     """Give a command SOURCE... and its options; it gets them as `sources`."""
+    source = click.argument("names", metavar="SOURCE...", nargs=-1, required=required)
 
-    @functools.wraps(command)
-    def collected(*args: Any, **kwargs: Any) -> Any:
-        sources = Sources(**{name: kwargs.pop(name) for name in Sources._fields})
-        return command(*args, sources=sources, **kwargs)
+    def given(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def collected(*args: Any, **kwargs: Any) -> Any:
+            sources = Sources(**{name: kwargs.pop(name) for name in Sources._fields})
+            return command(*args, sources=sources, **kwargs)
 
-    for option in reversed([SOURCE, SORT, *OPTIONS]):
-        collected = option(collected)
-    return collected
+        for option in reversed([source, SORT, *OPTIONS]):
+            collected = option(collected)
+        return collected
+
+    return given
 
 
 @contextmanager

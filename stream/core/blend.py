@@ -18,8 +18,8 @@ CONTEXTS = 9
 FEW_KNOWN, MUCH_KNOWN = 10.0, 40.0
 AGES, COUNTS, ACTIONS, LIKELIHOODS = 8, 3, 3, 4
 CELLS = AGES * COUNTS * 2 * ACTIONS * LIKELIHOODS
-START = (0.285, 0.1425, 0.4275, 0.095, 0.05)
-"""Where the weights begin: follows, precedes, connected, similar, category."""
+START = (0.28, 0.14, 0.42, 0.09, 0.05, 0.02)
+"""Where the weights begin: follows, precedes, connected, similar, category, new."""
 RETURNED = (0.09, 0.08, 0.05, 0.03, 0.02, 0.012, 0.008, 0.004)
 """How often a shopper goes back to an item, by its age, before anything is learned."""
 EXPOSED = 20.0

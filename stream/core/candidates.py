@@ -1,7 +1,7 @@
 """The items that may be listed for a shopper, and what each channel says of them.
 
 Neighbors of the recent items, their neighbors in turn (two steps of light graph propagation),
-items of likely next categories, and what the shopper had.
+items of likely next categories, also those that nobody took yet, and what the shopper had.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from stream.core import factorization, migration, shelf, table
+from stream.core import content, factorization, migration, shelf, table
 from stream.core.compiled import kernel, outlined
 from stream.core.decay import remaining
 from stream.core.factorization import FactorRow
@@ -23,8 +23,8 @@ from stream.core.updates import RECENT
 if TYPE_CHECKING:
     from stream.core.shop import ShopView
 
-FOLLOWS, PRECEDES, CONNECTED, SIMILAR, CATEGORY = 0, 1, 2, 3, 4
-CHANNELS = 5
+FOLLOWS, PRECEDES, CONNECTED, SIMILAR, CATEGORY, NEW = 0, 1, 2, 3, 4, 5
+CHANNELS = 6
 NOTHING = np.float32(0.0)
 ROOM = 4096
 """Most candidates of one list; more are dropped, in slot order."""
@@ -37,6 +37,8 @@ SEEDS = 8
 LIKELY = 4
 """Next categories whose items become candidates."""
 BOUGHT = 2
+HEARD = 20.0
+"""Events lately from which on an item is no longer new."""
 
 
 class CandidateRow:
@@ -315,6 +317,46 @@ def stock(
 
 
 @kernel
+def arrivals(
+    candidates: Rows[CandidateRow], count: int, desk: DeskRow, used: int, shop: "ShopView"
+) -> int:
+    """Note what likely next categories have that is new; return how many candidates there are."""
+    room = shop.content.fits[0]
+    room.used = 0
+    for number in range(used):
+        row = shop.categories[desk.likely[number]].arrivals
+        for slot in range(min(int(row.written), len(row.items))):
+            item = int(row.items[slot])
+            if np.float64(shop.items[item].popularity.weight) >= HEARD:
+                continue
+            place = place_of(desk.buckets, candidates, count, item)
+            if place < 0:
+                continue
+            count = max(count, place + 1)
+            room.items[room.used], room.places[room.used] = item, place
+            room.likely[room.used] = number
+            room.used += 1
+    return count
+
+
+@kernel
+def introduce(
+    candidates: Rows[CandidateRow], count: int, desk: DeskRow, used: int, shop: "ShopView"
+) -> int:
+    """Add what is new in likely next categories, as far as it fits; return how many."""
+    count = arrivals(candidates, count, desk, used, shop)
+    room = shop.content.fits[0]
+    if room.used > 0:
+        content.fit(shop.content, desk.query)
+    for place in range(room.used):
+        found, number = candidates[room.places[place]], int(room.likely[place])
+        found.parts[NEW] = np.float32(desk.chances[number] * room.fits[place])
+        if found.parts[CATEGORY] == NOTHING:
+            found.category = int(desk.likely[number])
+    return count
+
+
+@kernel
 def recall(
     candidates: Rows[CandidateRow],
     count: int,
@@ -397,8 +439,12 @@ def collect(
     count = neighbors(desk.buckets, candidates, items, desk.recent, now, half_life)
     used = sow(desk.seeds, candidates, count, factors)
     count = connect(desk.buckets, candidates, count, items, desk.seeds, used)
-    count = stock(candidates, count, desk, expect(desk, outlook, slots), shop.categories)
+    likely = expect(desk, outlook, slots)
+    count = stock(candidates, count, desk, likely, shop.categories)
+    looked = factorization.look(desk.query, factors, desk.recent)
+    if shop.content.bridges[0].listed > 0:
+        count = introduce(candidates, count, desk, likely, shop)
     count = recall(candidates, count, shop.cells, recents, desk, listing)
-    if factorization.look(desk.query, factors, desk.recent) > 0.0:
+    if looked > 0.0:
         compare(candidates, count, factors, desk.query)
     return count

@@ -310,17 +310,21 @@ def learn(
     step: int,
     rates: FactorRates,
     scratch: ScratchRow,
-) -> None:
+) -> bool:
     """Learn that `item` came after the recent ones, and let it be drawn as a negative.
+
+    It says whether there was something to learn; query and negatives are then in `scratch`.
 
     `recent` holds row numbers, newest first, -1 for none. `step` is the number of this
     update: it alone decides which places of the ring are drawn, and whether to learn.
     """
     total = look(scratch.query, rows, recent) if chosen(step, rates.every) else 0.0
-    if total > 0.0 and ring.written > 0:
+    told = total > 0.0 and ring.written > 0
+    if told:
         draw(scratch, ring, item, rates.negatives, step, rates.seed)
         compare(scratch, rows, rates.negatives)
         blame(scratch.errors, rates.negatives, rates.objective)
         pull(scratch, rows, rates.negatives, rates.rate)
         follow(scratch, rows, recent, total, rates.rate)
     remember(ring, item)
+    return told

@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.core import factorization, popularity, shelf, transitions
+from stream.core import content, factorization, popularity, shelf, transitions
 from stream.core.compiled import kernel
+from stream.core.content import Content
 from stream.core.factorization import FactorRates, FactorRow, RingRow, ScratchRow
 from stream.core.popularity import PopularityRow
 from stream.core.rows import Int32s, Layout, Rows
-from stream.core.shelf import ShelfRow
+from stream.core.shelf import ArrivalsRow, ShelfRow
 from stream.core.transitions import TransitionRow
 from stream.core.updates import RECENT
 from stream.settings import Settings
@@ -42,7 +43,8 @@ class ItemRow:
 class CategoryRow:
     """One category. `entries` counts the events in which it was new to a shopper.
 
-    `firsts` are transitions of these events alone, their skip weights. `shelf` has its items.
+    `firsts` are transitions of these events alone, their skip weights. `shelf` has its items,
+    `arrivals` the newest that the catalog named.
     """
 
     id: int
@@ -51,6 +53,7 @@ class CategoryRow:
     transitions: TransitionRow
     firsts: TransitionRow
     shelf: ShelfRow
+    arrivals: ArrivalsRow
 
 
 class TotalsRow:
@@ -137,6 +140,7 @@ def category_layout(settings: Settings) -> Layout:
             ("transitions", transitions.layout(settings.category_neighbors)),
             ("firsts", transitions.layout(FIRSTS)),
             ("shelf", shelf.LAYOUT),
+            ("arrivals", shelf.ARRIVALS),
         ],
         align=True,
     )
@@ -187,6 +191,7 @@ def begin(factors: Rows[FactorRow], items: Rows[ItemRow], first: int, last: int,
 def learn_item(
     items: Rows[ItemRow],
     factors: Rows[FactorRow],
+    known: Content,
     ring: RingRow,
     update: Update,
     step: int,
@@ -197,7 +202,11 @@ def learn_item(
     item, at = update.item_index, update.occurred_at
     transitions.decay(items[item].transitions, at, rates.transition_half_life)
     transitions.learn(items, update.recent_items, item, at, rates.transition_half_life)
-    factorization.learn(factors, update.recent_items, item, ring, step, rates.factors, scratch)
+    told = factorization.learn(
+        factors, update.recent_items, item, ring, step, rates.factors, scratch
+    )
+    if told and known.bridges[0].listed > 0:
+        content.learn(known, scratch, rates.factors.negatives, rates.factors.rate)
     popularity.learn(items[item].popularity, at, rates.popularity_half_life)
     items[item].tone = toned(np.float64(items[item].popularity.weight))
     if update.category_index >= 0:
@@ -227,6 +236,7 @@ def learn_updates(
     factors: Rows[FactorRow],
     categories: Rows[CategoryRow],
     totals: Rows[TotalsRow],
+    known: Content,
     rings: Rows[RingRow],
     updates: Rows[Update],
     applied: int,
@@ -237,7 +247,9 @@ def learn_updates(
     for place in range(len(updates)):
         update = updates[place]
         if update.item_index >= 0:
-            learn_item(items, factors, rings[0], update, applied + place, rates, scratches[0])
+            learn_item(
+                items, factors, known, rings[0], update, applied + place, rates, scratches[0]
+            )
         if update.category_index >= 0:
             learn_category(categories, totals[0], update, rates)
             if update.item_index >= 0:

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 LISTS = 4096
 """Lists that there is room for until they are taken."""
 REASONS: tuple[Because, ...] = (
-    "follows", "precedes", "connected", "similar", "category", "recent",
+    "follows", "precedes", "connected", "similar", "category", "new", "recent",
 )  # fmt: skip
-RECENTLY = 5
+RECENTLY = 6
 LEAST_NEW = 0.05
 """The least chance that is left to items that the shopper did not have."""
 TINY = 1e-30
@@ -256,7 +256,7 @@ def explain(
     entry.reason, entry.share = channel, np.float32(mine / total)
     if channel <= CONNECTED:
         entry.because = recents.items[candidate.source]
-    elif channel == CATEGORY:
+    elif channel >= CATEGORY:
         entry.because = categories[candidate.category].id
 
 

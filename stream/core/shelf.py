@@ -6,6 +6,7 @@ from stream.core.compiled import kernel
 from stream.core.rows import Float32s, Int32s, Layout
 
 ITEMS = 32
+NEWEST = 16
 LEFT = np.float32(0.995)
 """What one more event of the category leaves of the weights of its items."""
 
@@ -21,6 +22,23 @@ class ShelfRow:
 LAYOUT: Layout = np.dtype(
     [("used", "i4"), ("items", "i4", ITEMS), ("weights", "f4", ITEMS)], align=True
 )
+
+
+class ArrivalsRow:
+    """Row numbers of the last items that the catalog brought; `written` came in all."""
+
+    written: int
+    items: Int32s
+
+
+ARRIVALS: Layout = np.dtype([("written", "i4"), ("items", "i4", NEWEST)], align=True)
+
+
+@kernel
+def arrive(row: ArrivalsRow, item: int) -> None:
+    """Put a new item in front, in place of the oldest."""
+    row.items[row.written % NEWEST] = item
+    row.written += 1
 
 
 @kernel

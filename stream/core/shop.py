@@ -9,9 +9,13 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from stream.core import candidates, factorization, knowledge, ranking
+from stream.core import candidates, factorization, knowledge, ranking, shelf
 from stream.core.candidates import CandidateRow, DeskRow
+from stream.core.catalog import Catalog
+from stream.core.content import Content
+from stream.core.events import cutter
 from stream.core.factorization import FactorRow, RingRow, ScratchRow
+from stream.core.ids import identify
 from stream.core.knowledge import TOTALS, UPDATE, CategoryRow, ItemRow, TotalsRow, Update
 from stream.core.numbering import Identified, Numbering, find_all
 from stream.core.ranking import RankedRow
@@ -19,10 +23,10 @@ from stream.core.rows import Int32s, Int64s, Layout, Rows, UInt8s, copied, finge
 from stream.core.table import Cell
 from stream.core.updates import Columns, columns_of
 from stream.errors import StreamError
-from stream.messages import ShopUpdates
+from stream.messages import CatalogCategory, CatalogEntries, ShopRecord, ShopUpdates
 from stream.settings import Settings
 
-VERSION = 2
+VERSION = 3
 PREFIX = 8
 """Bytes that say how long a stored header is."""
 Row = TypeVar("Row", bound=Identified)
@@ -39,6 +43,7 @@ class ShopView(NamedTuple):
     cells: Rows[Cell]
     categories: Rows[CategoryRow]
     totals: Rows[TotalsRow]
+    content: Content
     candidates: Rows[CandidateRow]
     desks: Rows[DeskRow]
     ranked: Rows[RankedRow]
@@ -54,6 +59,8 @@ class Header(Struct, frozen=True, kw_only=True):
     highest: dict[int, int]
     item_names: list[str]
     category_names: list[str]
+    entries: list[CatalogCategory]
+    vector_sources: list[str]
     layouts: list[bytes]
     sizes: list[int]
     digest: bytes
@@ -109,6 +116,9 @@ class ShopModel:
         """Rows learned so far."""
         self.highest: dict[int, int] = {}
         """The highest position learned from each partition."""
+        self.entries: dict[str, CatalogCategory] = {}
+        """What the catalog says of categories."""
+        self._cut = cutter(settings.category_level)
         self._rates = knowledge.rates(settings)
         self.factors = zeros(1, factorization.layout(settings.factors), FactorRow)
         """One row to each of `items`, under the same number."""
@@ -118,6 +128,8 @@ class ShopModel:
             CategoryRow,
             lambda rows, first, last: knowledge.welcome(self._totals[0], last - first),
         )
+        self.catalog = Catalog(settings)
+        """What the shop says of its items."""
         self._totals = zeros(1, TOTALS, TotalsRow)
         self._ring = zeros(1, factorization.ring_layout(), RingRow)
         scratch = factorization.scratch_layout(settings.factors, settings.negatives)
@@ -128,7 +140,7 @@ class ShopModel:
             zeros(ranking.LISTS * settings.list_size, ranking.RANKED, RankedRow),
         )
 
-    def apply(self, updates: ShopUpdates, offset: int | None = None) -> None:
+    def apply(self, record: ShopRecord, offset: int | None = None) -> None:
         """Learn one record; without an offset it is the next one. One before it is known.
 
         New ids are numbered row by row: the row's own, then its recent ones, newest first.
@@ -141,8 +153,11 @@ class ShopModel:
         offset = self.position if offset is None else offset
         if offset < self.position:
             return
-        columns = columns_of(updates)
-        self._learn(self._unseen(columns, updates.partition), updates)
+        if isinstance(record, CatalogEntries):
+            self._take_entries(record)
+        else:
+            columns = columns_of(record)
+            self._learn(self._unseen(columns, record.partition), record)
         self.position = offset + 1
 
     @property
@@ -150,7 +165,13 @@ class ShopModel:
         """What a ranking reads, and where it works and answers."""
         items, categories = self.items, self.categories
         return ShopView(
-            items.rows, self.factors, items.cells, categories.rows, self._totals, *self._room
+            items.rows,
+            self.factors,
+            items.cells,
+            categories.rows,
+            self._totals,
+            self.catalog.content,
+            *self._room,
         )
 
     def category_numbers(self, ids: Int64s) -> Int32s:
@@ -178,7 +199,7 @@ class ShopModel:
     def snapshot(self) -> Snapshot:
         """A copy of the model; it costs a copy of the arrays and no more."""
         arrays = [array.tobytes() for array in self._arrays()]
-        applied, highest, item_names, category_names = self._known()
+        applied, highest, item_names, category_names, entries, sources = self._known()
         header = Header(
             version=VERSION,
             settings=self.settings.fingerprint(),
@@ -187,6 +208,8 @@ class ShopModel:
             highest=highest,
             item_names=item_names,
             category_names=category_names,
+            entries=entries,
+            vector_sources=sources,
             layouts=[fingerprint(layout) for layout in self._layouts()],
             sizes=[len(array) for array in arrays],
             digest=b"",
@@ -241,25 +264,48 @@ class ShopModel:
         _name(self.items, item_of, columns.item, message.names)
         _name(self.categories, category_of, columns.category, message.names)
         knowledge.learn_updates(
-            self.items.rows, self.factors, self.categories.rows, self._totals, self._ring, updates,
-            self.applied, self._rates, self._scratch,
+            self.items.rows, self.factors, self.categories.rows, self._totals,
+            self.catalog.content, self._ring, updates, self.applied, self._rates, self._scratch,
         )  # fmt: skip
         self.applied += len(updates)
 
-    def _known(self) -> tuple[int, dict[int, int], list[str], list[str]]:
+    def _take_entries(self, entries: CatalogEntries) -> None:
+        """Learn a piece of the catalog: new items and categories get their numbers and names."""
+        for entry in entries.categories:
+            self.entries[self._cut(entry.category) or entry.category] = entry
+        items = [item.item_id for item in entries.items]
+        categories = [self._cut(item.category) for item in entries.items]
+        numbers = _met(self.items, items)
+        named = sorted({name for name in categories if name}, key=categories.index)
+        number_of = dict(zip(named, _met(self.categories, named).tolist(), strict=True))
+        for number, category, item in zip(numbers.tolist(), categories, entries.items, strict=True):
+            row, new = self.items.rows[number], not self.catalog.listed(number)
+            self.catalog.take(number, item)
+            if category is None:
+                continue
+            row.category = number_of[category] + 1
+            if new and row.popularity.weight == 0.0:
+                shelf.arrive(self.categories.rows[number_of[category]].arrivals, number)
+
+    def _known(
+        self,
+    ) -> tuple[int, dict[int, int], list[str], list[str], list[CatalogCategory], list[str]]:
         """What is no array, in a fixed order."""
         highest = dict(sorted(self.highest.items()))
-        return self.applied, highest, list(self.items.names), list(self.categories.names)
+        entries = [self.entries[name] for name in sorted(self.entries)]
+        names = list(self.items.names), list(self.categories.names)
+        return self.applied, highest, *names, entries, list(self.catalog.sources)
 
     def _layouts(self) -> list[Layout]:
         tables = [self.items.rows, self.factors, self.categories.rows, self._totals, self._ring]
-        return [table.dtype for table in tables]
+        return [*(table.dtype for table in tables), *self.catalog.layouts()]
 
     def _arrays(self) -> list[UInt8s]:
         """Views of the bytes that count."""
         factors = np.asarray(self.factors)[: self.items.used]
         items, categories = self.items.used_rows(), self.categories.used_rows()
-        arrays = [items, factors, categories, np.asarray(self._totals), np.asarray(self._ring)]
+        own = [self._totals, self._ring, *self.catalog.tables()]
+        arrays = [items, factors, categories, *(np.asarray(rows) for rows in own)]
         return [array.view(np.ndarray).view(np.uint8).reshape(-1) for array in arrays]
 
     def _refuse_others(self, header: Header) -> None:
@@ -274,7 +320,7 @@ class ShopModel:
             )
 
     def _take(self, header: Header, arrays: list[memoryview]) -> None:
-        items, factors, categories, totals, ring = (
+        items, factors, categories, totals, ring, contents, bridges = (
             np.frombuffer(array, layout)
             for array, layout in zip(arrays, self._layouts(), strict=True)
         )
@@ -283,8 +329,10 @@ class ShopModel:
         self.categories.refill(categories, header.category_names)
         self._totals = copied(totals, 1)
         self._ring = copied(ring, 1)
+        self.catalog = self.catalog.restored(contents, bridges, header.vector_sources)
         self.position, self.applied = header.position, header.applied
         self.highest = dict(header.highest)
+        self.entries = {self._cut(one.category) or one.category: one for one in header.entries}
 
 
 def _names_of(numbering: Numbering[Row], ids: Iterable[int]) -> dict[int, str]:
@@ -295,6 +343,16 @@ def _names_of(numbering: Numbering[Row], ids: Iterable[int]) -> dict[int, str]:
         id: numbering.names[number] if number >= 0 else ""
         for id, number in zip(wanted, numbers.tolist(), strict=True)
     }
+
+
+def _met(numbering: Numbering[Row], names: list[str]) -> Int32s:
+    """The row number of each name; new ones in their order, and all named."""
+    distinct = list(dict.fromkeys(names))
+    ids = np.array([identify(name) for name in distinct], np.int64)
+    numbers = numbering.numbers(ids, np.arange(len(ids), dtype=np.int32))[:-1]
+    numbering.name(numbers, distinct)
+    place = {name: number for number, name in enumerate(distinct)}
+    return numbers[[place[name] for name in names]]
 
 
 def _numbered(numbering: Numbering[Row], ids: Int64s, own: Int32s, recent: Int32s) -> Int32s:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from stream.core.ids import NONE
 from stream.core.rows import Float64s, Int32s, Int64s, Layout, Rows, zeros
 from stream.errors import StreamError
-from stream.messages import ShopUpdates
+from stream.messages import ShopRecord, ShopUpdates
 
 Int8s = NDArray[np.int8]
+_decode = msgspec.msgpack.Decoder[ShopRecord](ShopRecord).decode
 RECENT = 5
 """Recent distinct items, and categories, that an update carries."""
 ABSENT = -1
@@ -137,12 +138,12 @@ def unpacked(message: ShopUpdates) -> Rows[UpdateRow]:
     return rows
 
 
-def encode(message: ShopUpdates) -> bytes:
+def encode(message: ShopRecord) -> bytes:
     """The message as it goes on the wire: msgpack, for JSON makes its columns a third longer."""
     return msgspec.msgpack.encode(message)
 
 
-def decode(value: bytes) -> ShopUpdates:
+def decode(value: bytes) -> ShopRecord:
     """The message of a record's value.
 
     Raises
@@ -151,9 +152,10 @@ def decode(value: bytes) -> ShopUpdates:
         Saying what is wrong.
     """
     try:
-        return msgspec.msgpack.decode(value, type=ShopUpdates)
+        message: ShopRecord = _decode(value)
     except msgspec.DecodeError as error:
         raise StreamError(f"shop-updates: a record is no such message: {error}") from None
+    return message
 
 
 def _refused(message: ShopUpdates, why: str) -> StreamError:

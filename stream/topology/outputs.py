@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
@@ -23,6 +24,7 @@ from stream.messages import (
     FLOWS,
     FORECASTS,
     UPDATES,
+    CatalogEntries,
     DeadLetter,
     DemandForecast,
     MigrationAlert,
@@ -102,6 +104,16 @@ def shop_outputs(findings: Findings, partitions: int) -> Iterator[Output]:
         yield Output(FORECASTS, 0, name.encode(), encode(forecast), headers)
     for ended in findings.ended:
         yield Output(FLOWS, 0, ended.encode(), None, [])
+
+
+def catalog_outputs(pieces: Iterable[CatalogEntries]) -> Iterator[Output]:
+    """The records by which all workers learn the shop's catalog."""
+    source = ("ce_source", b"/interest-drift/catalog")
+    for piece in pieces:
+        value = encode_updates(piece)
+        # No record of the events is the cause; the same piece has the same id.
+        id = f"catalog-{blake2b(value, digest_size=8).hexdigest()}"
+        yield Output(UPDATES, 0, None, value, _cloud_event(id, UPDATES_TYPE, source, None))
 
 
 def forecast_key(forecast: DemandForecast) -> str:

@@ -147,7 +147,7 @@ def test_what_goes_with_what_goes_with_an_item_is_found_two_steps_away() -> None
 def test_what_a_likely_category_sells_is_listed_for_it() -> None:
     model = learned(["boat"], ["kite"], category="sport")
     own = Blend.of().rows
-    own[0].weights[:] = [0.1, 0.1, 0.1, 0.1, 0.6]
+    own[0].weights[:] = [0.1, 0.1, 0.1, 0.1, 0.6, 0.0]
     (entry,) = ranked(model, [Had("boat")], own=own, expected={"garden": 0.1, "sport": 0.9})
 
     assert (entry.item, entry.reason, entry.because) == ("kite", "category", "sport")
@@ -159,7 +159,7 @@ def test_a_neighbor_that_a_category_sells_names_the_category() -> None:
     updates = [u._replace(category="sport") for u in walked([("boat", 0.0), ("kite", 0.0)])]
     model.apply(message(updates, first=100))
     own = Blend.of().rows
-    own[0].weights[:] = [0.1, 0.1, 0.1, 0.1, 0.6]
+    own[0].weights[:] = [0.1, 0.1, 0.1, 0.1, 0.6, 0.0]
     shopper = [Had("lamp"), Had(STRANGER), Had("boat")]
     entries = ranked(model, shopper, own=own, expected={"sport": 0.9})
 
@@ -176,7 +176,7 @@ def test_what_the_shopper_had_comes_back() -> None:
 
 def test_factors_alone_may_be_the_reason() -> None:
     own = Blend.of().rows
-    own[0].weights[:] = [0.0, 0.0, 0.0, 1.0, 0.0]
+    own[0].weights[:] = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]
     (entry,) = ranked(learned(["tent", "stove"]), [Had("tent")], own=own)
 
     assert (entry.item, entry.reason, entry.share, entry.because) == ("stove", "similar", 1.0, None)
@@ -202,7 +202,7 @@ def test_items_that_the_model_does_not_know_are_passed_over() -> None:
 def test_equal_items_rank_by_id() -> None:
     model = learned(*(["tent", other] for other in NAMES[1:4]))
     own = Blend.of().rows
-    own[0].weights[:] = [1.0, 0.0, 0.0, 0.0, 0.0]
+    own[0].weights[:] = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     entries = ranked(model, [Had("tent")], own=own)
 
     assert len({entry.score for entry in entries}) == 1
@@ -213,7 +213,7 @@ def test_what_everybody_takes_is_toned_down() -> None:
     """Both followed the tent once; the lamp was looked at alone thirty times."""
     model = learned(["tent", "stove"], ["tent", "lamp"], *[["lamp"]] * 30)
     own = Blend.of().rows
-    own[0].weights[:] = [1.0, 0.0, 0.0, 0.0, 0.0]
+    own[0].weights[:] = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
     assert [entry.item for entry in ranked(model, [Had("tent")], own=own)] == ["stove", "lamp"]
 

@@ -13,7 +13,12 @@ from tests.reference.slow_shop import SlowUpdate
 
 HALF_LIFE = 100.0
 SMALL = Settings(
-    neighbors=3, factors=10, negatives=3, transition_half_life=HALF_LIFE, popularity_half_life=200.0
+    neighbors=3,
+    factors=10,
+    content_buckets=64,
+    negatives=3,
+    transition_half_life=HALF_LIFE,
+    popularity_half_life=200.0,
 )
 NAMES = ["tent", "stove", "lamp", "boat", "kite", "drum"]
 NAME_OF = {identify(name): name for name in [*NAMES, "camping", "sport", "music", "garden"]}

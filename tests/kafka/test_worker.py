@@ -11,12 +11,18 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream.storage.replica import MODEL
+from stream.stored import SHOP
 from stream.topology import topics
 from stream.topology.broker import Broker, free_port
 from tests.kafka import live
 
 pytestmark = pytest.mark.kafka
 EVENTS = 20_000
+CATALOG = """
+{"item_id": "unheard of", "category": "tents", "title": "Nordhal tent", "brand": "Nordhal"}
+{"category": "tents", "name": "Tents and tarps", "parent": "outdoor"}
+"""
 
 
 class Run(NamedTuple):
@@ -33,11 +39,13 @@ class Run(NamedTuple):
 def run(embedded_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("worker")
     log = live.simulated(folder / "events.jsonl", EVENTS)
+    catalog = folder / "catalog.jsonl"
+    catalog.write_text(CATALOG)
     with Broker.start() as broker:
         topics.create(broker.address, live.PARTITIONS)
-        live.drift("publish", log, "--broker", broker.address)
+        live.drift("publish", log, "--catalog", catalog, "--broker", broker.address)
         port = str(free_port())
-        told = {"DRIFT_METRICS": port}
+        told = {"DRIFT_METRICS": port, "DRIFT_REPLICA_SAVE_SECONDS": "1"}
         with live.LiveWorker(broker.address, folder / "state", settings=told) as worker:
             out = folder / "out"
             summary = live.drift("replay", log, "--partitions", live.PARTITIONS, "--out", out)
@@ -68,6 +76,14 @@ def test_prometheus_reads_how_far_it_is_and_how_its_models_do(run: Run) -> None:
     assert total(run, "drift_offset") == EVENTS - live.PARTITIONS
     assert total(run, "drift_predictions_matured", horizon="day") > 100
     assert 0 < total(run, "drift_forecast_coverage", horizon="day", series="views") < 1
+
+
+def test_it_knows_the_catalog_that_was_published(run: Run) -> None:
+    model = run.worker.state / SHOP / MODEL
+    live.eventually(model.exists)
+    told = live.drift("state", "show", "--state", run.worker.state, "--category", "tents")
+
+    assert (told["name"], told["parent"]) == ("Tents and tarps", "outdoor")
 
 
 def test_its_alerts_are_those_of_a_replay(run: Run) -> None:

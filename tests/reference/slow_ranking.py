@@ -8,7 +8,7 @@ from stream.core.ids import identify
 from stream.core.shop import ShopModel
 from stream.core.transitions import BACKWARD, FORWARD
 
-FOLLOWS, PRECEDES, CONNECTED, SIMILAR, CATEGORY = range(5)
+FOLLOWS, PRECEDES, CONNECTED, SIMILAR, CATEGORY, NEW = range(6)
 
 
 class Had(NamedTuple):
@@ -55,7 +55,7 @@ def direct(
         total, neighbors = decayed_row(model, had.item, now, half_life)
         strength = math.exp(-0.5 * lag) / (total + 1) ** 0.75
         for name, (forward, backward) in neighbors.items():
-            part = parts.setdefault(name, [0.0] * 5)
+            part = parts.setdefault(name, [0.0] * 6)
             part[FOLLOWS] += strength * forward
             part[PRECEDES] += strength * backward
     return parts
@@ -70,7 +70,7 @@ def connect(model: ShopModel, parts: dict[str, list[float]]) -> None:
         at = float(model.items.rows[model.items.names.index(seed)].transitions.updated_at)
         total, neighbors = decayed_row(model, seed, at, 1.0)
         for name, (forward, backward) in neighbors.items():
-            part = parts.setdefault(name, [0.0] * 5)
+            part = parts.setdefault(name, [0.0] * 6)
             part[CONNECTED] += said[seed] / (total + 1) * (forward + backward)
 
 
@@ -83,7 +83,7 @@ def stock(model: ShopModel, parts: dict[str, list[float]], expected: dict[str, f
             for slot in range(shelf.used)
         }
         for name, weight in weights.items():
-            part = parts.setdefault(name, [0.0] * 5)
+            part = parts.setdefault(name, [0.0] * 6)
             part[CATEGORY] += expected[category] * weight / (1 + sum(weights.values()))
 
 
@@ -129,7 +129,7 @@ def scores(
     stock(model, parts, expected)
     places = {had.item: place for place, had in enumerate(shopper)}
     for name in places:
-        parts.setdefault(name, [0.0] * 5)
+        parts.setdefault(name, [0.0] * 6)
     compare(model, parts, shopper)
 
     current = shopper[0].item if shopper else ""
@@ -137,7 +137,7 @@ def scores(
     known = float(rows[names.index(current)].transitions.total) if current in names else 0.0
     many = 0 if len(shopper) == 1 else (1 if len(shopper) <= 3 else 2)
     context = 3 * many + (0 if known < 10 else (1 if known < 40 else 2))
-    sums = [sum(part[channel] for part in parts.values()) for channel in range(5)]
+    sums = [sum(part[channel] for part in parts.values()) for channel in range(6)]
     weights = blend.weights[context].tolist()
     scaled = {
         name: [w * x / s if s else 0.0 for w, x, s in zip(weights, part, sums, strict=True)]

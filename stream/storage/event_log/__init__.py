@@ -11,6 +11,7 @@ from stream.errors import WrongUse
 from stream.settings import Settings
 from stream.storage.event_log import files, mapping, presets, ranges, sorting, timing
 from stream.storage.event_log.catalog import Catalog
+from stream.storage.event_log.catalog_entries import entries
 from stream.storage.event_log.files import Meter
 from stream.storage.event_log.presets import PRESETS
 from stream.storage.event_log.reading import Reading, read_file
@@ -33,6 +34,7 @@ __all__ = [
     "Rejected",
     "Tally",
     "dead_letter",
+    "entries",
     "read",
 ]
 

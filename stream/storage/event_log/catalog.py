@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from stream.errors import WrongUse
+from stream.messages import CatalogItem
 from stream.storage.event_log import files
 from stream.storage.event_log.files import Fields, Meter
 from stream.storage.event_log.mapping import Layout, found_columns, text
@@ -35,8 +36,8 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         files.check(path)
         self._category: dict[str, str] = {}
-        columns, rows = _table(path)
-        category = _category_of(columns, path)
+        columns, rows = table(path)
+        category = category_of(columns, path)
         for row in rows:
             item, found = category(row)
             if item and found:
@@ -74,7 +75,7 @@ class Catalog:
         return True
 
 
-def _category_of(columns: list[str], path: Path) -> Any:
+def category_of(columns: list[str], path: Path) -> Any:
     """What finds the item and the category in a row, by the columns there are."""
     there = {name.lower() for name in columns}
     if there >= set(PROPERTIES):
@@ -109,7 +110,7 @@ def _first_genre(genres: Any) -> str | None:
     return found and found.split("|")[0]
 
 
-def _table(path: Path) -> tuple[list[str], Iterator[Fields]]:
+def table(path: Path) -> tuple[list[str], Iterator[Fields]]:
     """The columns of a catalog, and its rows as dicts."""
     kind = files.kind(path)
     if kind.format == "parquet":
@@ -131,8 +132,9 @@ def _objects(
 
     rows = objects()
     first = next(rows, {})
-    # An item without a category may come first, so both names are taken as there.
-    return [*first, *(["category"] if "item_id" in first else [])], _chained(first, rows)
+    # An item without a category may come first, or a category, so our names are taken as there.
+    ours = [name for name in CatalogItem.__struct_fields__ if {"item_id", "category"} & {*first}]
+    return list({**first, **dict.fromkeys(ours)}), _chained(first, rows)
 
 
 def _object(path: Path, number: int, line: bytes) -> Fields:

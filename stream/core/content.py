@@ -1,0 +1,361 @@
+"""How well an item that nobody took yet fits a shopper: by what the catalog says of it.
+
+The score of a source is bilinear, u' Q h: `u` the shopper's query in the space of factors, `h`
+what the source says of the item, `Q` learned online of the items that come, told from a few
+others by a softmax. Words and attributes are hashed, so their Q is a row a bucket; vectors
+have a matrix each. Sources are mixed by weights that move by online EM, as the ranking's
+channels do; one that an item lacks is left out of its mixture, and is no zero.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from stream.core import factorization
+from stream.core.compiled import kernel, outlined
+from stream.core.factorization import ScratchRow
+from stream.core.features import ATTRIBUTES, TEXTS, Int8s
+from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows
+
+VECTORS = 3
+"""Sources of vectors; the first that the catalog names get a place."""
+TEXT, ATTRIBUTE, VECTOR = 0, 1, 2
+SOURCES = VECTOR + VECTORS
+FEATURES = TEXTS + ATTRIBUTES
+CAUTION = 0.01
+"""Where the sums of squared gradients start."""
+SLOWEST, PATIENCE, LEAST = 0.002, 50.0, 0.01
+"""The least step of a weight, how many steps the start is worth, and the least weight."""
+FRESH = 2
+"""An item moves the weights of the sources the first times that it comes."""
+
+
+class ContentRow:
+    """What the catalog says of an item. Features are numbers of buckets: `texts` of the title,
+    then `attributes`. A vector is there where its scale, one over its length, is above 0.
+    `lessons` counts the times that it came, up to a few.
+    """
+
+    listed: int
+    texts: int
+    attributes: int
+    lessons: int
+    features: Int32s
+    scales: Float32s
+    vectors: Int8s
+
+
+class BridgeRow:
+    """From content to the space of factors: Q by bucket, Q of each vector, and the weights.
+
+    `listed` counts the items that the catalog named, `lessons` the events learned from.
+    """
+
+    listed: int
+    lessons: int
+    weights: Float64s
+    hashed: Float32s
+    squares: Float32s
+    dense: Float32s
+    dense_squares: Float32s
+
+
+class FitRow:
+    """Room to say how well a few items fit. `fits` are the answer, for the first `used`.
+
+    `places` and `likely` are the asker's own notes of them.
+    """
+
+    used: int
+    items: Int32s
+    places: Int32s
+    likely: Int32s
+    logits: Float64s
+    fits: Float64s
+    present: Float64s
+    turned: Float32s
+    said: Float64s
+
+
+class Content(NamedTuple):
+    """All rows, as kernels take them. An item at or beyond the end of `rows` has no content."""
+
+    rows: Rows[ContentRow]
+    bridges: Rows[BridgeRow]
+    fits: Rows[FitRow]
+
+
+def layout(factors: int) -> Layout:
+    """A row with room for `VECTORS` vectors of `factors` numbers."""
+    return np.dtype(
+        [
+            ("listed", "u1"),
+            ("texts", "u1"),
+            ("attributes", "u1"),
+            ("lessons", "u1"),
+            ("features", "i4", FEATURES),
+            ("scales", "f4", VECTORS),
+            ("vectors", "i1", (VECTORS, factors)),
+        ],
+        align=True,
+    )
+
+
+def bridge_layout(factors: int, buckets: int) -> Layout:
+    """Room for all that is learned."""
+    return np.dtype(
+        [
+            ("listed", "i8"),
+            ("lessons", "i8"),
+            ("weights", "f8", SOURCES),
+            ("hashed", "f4", (buckets, factors)),
+            ("squares", "f4", buckets),
+            ("dense", "f4", (VECTORS, factors, factors)),
+            ("dense_squares", "f4", VECTORS),
+        ],
+        align=True,
+    )
+
+
+def fit_layout(factors: int, most: int) -> Layout:
+    """Room for `most` items at once."""
+    return np.dtype(
+        [
+            ("used", "i4"),
+            ("items", "i4", most),
+            ("places", "i4", most),
+            ("likely", "i4", most),
+            ("logits", "f8", most),
+            ("fits", "f8", most),
+            ("present", "f8", most),
+            ("turned", "f4", factors),
+            ("said", "f8", SOURCES),
+        ],
+        align=True,
+    )
+
+
+@kernel
+def start(bridge: BridgeRow) -> None:
+    """Begin with all sources alike."""
+    for source in range(SOURCES):
+        bridge.weights[source] = 1.0 / SOURCES
+    for bucket in range(len(bridge.squares)):
+        bridge.squares[bucket] = np.float32(CAUTION)
+    for source in range(VECTORS):
+        bridge.dense_squares[source] = np.float32(CAUTION)
+
+
+@kernel
+def has(rows: Rows[ContentRow], item: int, source: int) -> bool:
+    """Whether the catalog says something of this kind of the item."""
+    if item < 0 or item >= len(rows):
+        return False
+    row = rows[item]
+    if source == TEXT:
+        return bool(row.texts > 0)
+    if source == ATTRIBUTE:
+        return bool(row.attributes > 0)
+    return bool(row.scales[source - VECTOR] > np.float32(0.0))
+
+
+@kernel
+def turn(bridge: BridgeRow, source: int, query: Float32s, turned: Float32s) -> None:
+    """The query in a vector source's own space, Q' u; for the others nothing is to be done."""
+    if source < VECTOR:
+        return
+    matrix = bridge.dense[source - VECTOR]
+    for place in range(len(turned)):
+        turned[place] = 0.0
+    for factor in range(len(query)):
+        factorization.shift(turned, query[factor], matrix[factor])
+
+
+@kernel
+def weighed(row: ContentRow, which: int, turned: Float32s) -> float:
+    """The product of a vector of the row with a query turned to its space."""
+    total = np.float32(0.0)
+    for place in range(len(turned)):
+        total += np.float32(row.vectors[which, place]) * turned[place]
+    return np.float64(total) * np.float64(row.scales[which])
+
+
+@kernel
+def bounds(row: ContentRow, source: int) -> tuple[int, int]:
+    """From where up to where a hashed source's features stand."""
+    texts = int(row.texts)
+    return (0, texts) if source == TEXT else (texts, texts + int(row.attributes))
+
+
+@kernel
+def logit(
+    bridge: BridgeRow, row: ContentRow, source: int, query: Float32s, turned: Float32s
+) -> float:
+    """u' Q h of one source."""
+    if source >= VECTOR:
+        return weighed(row, source - VECTOR, turned)
+    first, end = bounds(row, source)
+    total = 0.0
+    for place in range(first, end):
+        total += np.float64(factorization.product(query, bridge.hashed[row.features[place]]))
+    return total / math.sqrt(float(end - first))
+
+
+@kernel
+def move_hashed(
+    bridge: BridgeRow, row: ContentRow, source: int, query: Float32s, error: float, rate: float
+) -> None:
+    """Move the rows of a source's features along the query."""
+    first, end = bounds(row, source)
+    count = float(end - first)
+    length = np.float64(factorization.product(query, query))
+    for place in range(first, end):
+        bucket = int(row.features[place])
+        bridge.squares[bucket] += np.float32(error * error * length / (len(query) * count))
+        step = rate * error / math.sqrt(count * np.float64(bridge.squares[bucket]))
+        factorization.shift(bridge.hashed[bucket], np.float32(step), query)
+
+
+@kernel
+def move_dense(
+    bridge: BridgeRow, row: ContentRow, which: int, query: Float32s, error: float, rate: float
+) -> None:
+    """Move a vector source's matrix along the product of query and vector."""
+    factors = len(query)
+    length = np.float64(factorization.product(query, query))
+    bridge.dense_squares[which] += np.float32(error * error * length / (factors * factors))
+    step = rate * error / math.sqrt(np.float64(bridge.dense_squares[which]))
+    matrix, scale = bridge.dense[which], step * np.float64(row.scales[which])
+    for factor in range(factors):
+        by = np.float32(scale * np.float64(query[factor]))
+        for place in range(factors):
+            matrix[factor, place] += by * np.float32(row.vectors[which, place])
+
+
+@kernel
+def tell(content: Content, source: int, scratch: ScratchRow, count: int, turned: Float32s) -> bool:
+    """Leave what the source lacks of telling the item from its negatives; whether it has any."""
+    bridge, rows, others = content.bridges[0], content.rows, 0
+    for place in range(count + 1):
+        drawn = int(scratch.drawn[place])
+        scratch.errors[place] = -math.inf
+        if has(rows, drawn, source) and (place == 0 or drawn != scratch.drawn[0]):
+            scratch.errors[place] = logit(bridge, rows[drawn], source, scratch.query, turned)
+            others += 1 if place > 0 else 0
+    if others == 0:
+        return False
+    factorization.blame_softmax(scratch.errors, count)
+    return True
+
+
+@kernel
+def move(content: Content, source: int, scratch: ScratchRow, count: int, rate: float) -> None:
+    """Learn what the source lacked."""
+    bridge = content.bridges[0]
+    for place in range(count + 1):
+        error = scratch.errors[place]
+        if error == 0.0:
+            continue
+        row = content.rows[scratch.drawn[place]]
+        if source >= VECTOR:
+            move_dense(bridge, row, source - VECTOR, scratch.query, error, rate)
+        else:
+            move_hashed(bridge, row, source, scratch.query, error, rate)
+
+
+@kernel
+def credit(bridge: BridgeRow, said: Float64s) -> None:
+    """Move the weights of the sources that spoke to their parts of what they said."""
+    total, mass = 0.0, 0.0
+    for source in range(SOURCES):
+        if said[source] > 0.0:
+            total += said[source]
+            mass += bridge.weights[source]
+    if not total > 0.0:
+        return
+    bridge.lessons += 1
+    rate = max(SLOWEST, 1.0 / (bridge.lessons + PATIENCE))
+    for source in range(SOURCES):
+        if said[source] > 0.0:
+            weight = bridge.weights[source]
+            aim = mass * said[source] / total
+            bridge.weights[source] = max(LEAST, (1.0 - rate) * weight + rate * aim)
+
+
+@outlined
+def learn(content: Content, scratch: ScratchRow, count: int, rate: float) -> None:
+    """Learn from an item that came: `scratch` has the query, the item and `count` negatives.
+
+    `factorization.learn` left them there.
+    """
+    bridge, room, item = content.bridges[0], content.fits[0], int(scratch.drawn[0])
+    for source in range(SOURCES):
+        room.said[source] = 0.0
+        if has(content.rows, item, source):
+            turn(bridge, source, scratch.query, room.turned)
+            if tell(content, source, scratch, count, room.turned):
+                room.said[source] = bridge.weights[source] * (1.0 - scratch.errors[0])
+                move(content, source, scratch, count, rate)
+    # Of an item that came often each source knows it by heart, noise too.
+    if item < len(content.rows) and content.rows[item].lessons < FRESH:
+        content.rows[item].lessons += 1
+        credit(bridge, room.said)
+
+
+@kernel
+def share(room: FitRow, rows: Rows[ContentRow], source: int, weight: float) -> None:
+    """Add to the fits what a source says by its logits: a softmax of those that have it.
+
+    It is scaled so that one that knows nothing says the same of all items.
+    """
+    highest, total, count = -math.inf, 0.0, 0
+    for place in range(room.used):
+        if has(rows, int(room.items[place]), source):
+            highest = max(highest, room.logits[place])
+            count += 1
+    for place in range(room.used):
+        if has(rows, int(room.items[place]), source):
+            room.logits[place] = math.exp2((room.logits[place] - highest) * factorization.LOG2_E)
+            total += room.logits[place]
+    for place in range(room.used):
+        if has(rows, int(room.items[place]), source):
+            room.fits[place] += weight * room.logits[place] / total * count / room.used
+            room.present[place] += weight
+
+
+@outlined
+def fit(content: Content, query: Float32s) -> None:
+    """How well each of the room's items fits the query, in sum about 1; of equals all the same."""
+    bridge, rows, room = content.bridges[0], content.rows, content.fits[0]
+    for place in range(room.used):
+        room.fits[place], room.present[place] = 0.0, 0.0
+    for source in range(SOURCES):
+        turn(bridge, source, query, room.turned)
+        for place in range(room.used):
+            item = int(room.items[place])
+            if has(rows, item, source):
+                room.logits[place] = logit(bridge, rows[item], source, query, room.turned)
+        share(room, rows, source, bridge.weights[source])
+    for place in range(room.used):
+        if room.present[place] > 0.0:
+            room.fits[place] /= room.present[place]
+        else:
+            room.fits[place] = 1.0 / room.used
+
+
+@kernel
+def put(row: ContentRow, texts: Int32s, attributes: Int32s, scales: Float32s,
+        vectors: Int8s) -> None:  # fmt: skip
+    """Take what the catalog says of an item in place of what it said before."""
+    row.listed, row.texts, row.attributes = 1, len(texts), len(attributes)
+    for place in range(FEATURES):
+        row.features[place] = 0
+    for place in range(len(texts)):
+        row.features[place] = texts[place]
+    for place in range(len(attributes)):
+        row.features[len(texts) + place] = attributes[place]
+    for which in range(VECTORS):
+        row.scales[which] = scales[which]
+        for place in range(vectors.shape[1]):
+            row.vectors[which, place] = vectors[which, place]
