@@ -84,6 +84,8 @@ def test_the_newest_list_sent_before_an_event_is_what_it_is_judged_by() -> None:
         shopper=np.zeros(3, np.int32),
         items=lists,
         used=np.full(3, 2, np.int32),
+        full=np.zeros(3, np.bool_),
+        told=np.zeros(3, np.bool_),
     )
     judged = ranking_published.judged(walk(log), sent)
     assert ranks(walk(log), judged) == {4: 2.0, 5: 2.0}
@@ -115,7 +117,8 @@ def test_what_lists_hold_is_counted() -> None:
     log = took([(0, A), (0, B), (1, C), (1, D)], [(0, B)])
     lists = np.zeros((1, ranking_engine.LONGER), np.int32)
     lists[0, :2] = [A, B]
-    sent = Published(np.array([1]), np.zeros(1, np.int32), lists, np.array([2], np.int32))
+    no = np.zeros(1, np.bool_)
+    sent = Published(np.array([1]), np.zeros(1, np.int32), lists, np.array([2], np.int32), no, no)
     judged = ranking_published.judged(walk(log), sent)
     (row,) = np.asarray(judged.verdicts)[[4]]
     assert row["variety"] == 0.5
