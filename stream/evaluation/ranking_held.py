@@ -145,12 +145,16 @@ class Followed(NamedTuple):
     """How lists followed the movers, one row a mover.
 
     `shares`, (movers, LOOKED + 1), is the part of the list that is of the new interest, after
-    so many events; `hits` says that the next event's item was in it; `reached` is after how
-    many events it first was a half, infinite for none of these.
+    so many events; `hits` says that the next event's item was in it, and counts where `novel`
+    says that it is not the one on the screen. `old` is the part of what the shopper took before
+    the move. `reached` is after how many events a list first was a half of the new interest,
+    infinite for none of these.
     """
 
     shares: Float64s
+    old: Float64s
     hits: Flags
+    novel: Flags
     reached: Float64s
 
 
@@ -160,8 +164,30 @@ def followed(moved: Moved, held: Int32s) -> Followed:
     groups = np.where(there, moved.walk.group[held], NOBODY)
     movers = np.arange(len(held))[:, None, None]
     fresh = moved.fresh[movers, groups] & (groups >= 0)
-    shares = fresh.sum(axis=2) / np.maximum(1, there.sum(axis=2))
+    length = np.maximum(1, there.sum(axis=2))
+    shares, old = fresh.sum(axis=2) / length, _old(moved, held).sum(axis=2) / length
     hits = (held == moved.walk.items[moved.events][:, :, None]).any(axis=2)
     half = shares >= 0.5
     reached = np.where(half.any(axis=1), half.argmax(axis=1).astype(np.float64), np.inf)
-    return Followed(shares, hits, reached)
+    return Followed(shares, old, hits, _novel(moved), reached)
+
+
+def _old(moved: Moved, held: Int32s) -> Flags:
+    """The entries that the mover took before the move."""
+    steps = moved.walk
+    first = zip(moved.shoppers.tolist(), moved.events[:, 0].tolist(), strict=True)
+    taken = [steps.items[:event][steps.shoppers[:event] == shopper] for shopper, event in first]
+    return np.stack([np.isin(own, before) for own, before in zip(held, taken, strict=True)])
+
+
+def _novel(moved: Moved) -> Flags:
+    """By mover and event, whether it is of another item than the shopper's event before."""
+    steps = moved.walk
+    taken = steps.items[moved.events]
+    first = zip(moved.shoppers.tolist(), moved.events[:, 0].tolist(), strict=True)
+    last = [np.flatnonzero(steps.shoppers[:event] == shopper)[-1:] for shopper, event in first]
+    found = np.ones(taken.shape, np.bool_)
+    found[:, 1:] = taken[:, 1:] != taken[:, :-1]
+    for place, before in enumerate(last):
+        found[place, 0] = not (steps.items[before] == taken[place, 0]).any()
+    return found

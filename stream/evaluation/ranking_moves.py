@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from stream.core.rows import Float64s
 from stream.evaluation import ranking_held, ranking_published, ranking_splices
-from stream.evaluation.bootstrap import by_shopper, median
+from stream.evaluation.bootstrap import Interval, by_shopper, median
 from stream.evaluation.logs import Log
 from stream.evaluation.plots import lines
 from stream.evaluation.ranking_held import Followed, followed
@@ -30,12 +30,14 @@ ABOUT = (
     "Lists of 20 as the product sends them, replayed over the log with each change sent, and as "
     "rarely as the settings say (usual emission); the item on the screen is never listed. "
     "Counted is after how many events of the new interest the list in hand is first one half "
-    "of it; the median is given if it is 50 at most. Recall@20 is how often that list has the "
-    "item of the next event, over the 51 events from the move on. Recency lists the ten items "
-    "taken last and fills up with the most taken items of their categories. Without a detector "
-    "no alert asks for a list. Told of the move is how it would be if the engine knew of each "
-    "move and forgot what was before: from then on it is another shopper. Intervals draw "
-    "whole shoppers. "
+    "of it; the median is given if it is 50 at most. What keeps a list from following is what "
+    "the shopper took before the move and may take again: its part in the lists is given. "
+    "Recall@20 is how often the list in hand has the item of the next event, over those of the "
+    "51 events from the move on that are of another item than the one on the screen. Recency "
+    "lists the ten items taken last and fills up with the most taken items of their categories. "
+    "Without a detector no alert asks for a list. Told of the move is how it would be if the "
+    "engine knew of each move and forgot what was before: from then on it is another shopper. "
+    "Intervals draw whole shoppers. "
 )
 SHOP = (
     "Shoppers of a simulated shop move at known times; of the new interest are items of the "
@@ -132,6 +134,7 @@ def _measures(report: Report) -> None:
     for events in WITHIN:
         report.measure(f"reached@{events}", Metric(f"half is new within {events}, %", 1, 100.0, 1))
     report.measure("share", Metric("new in the list, %", 1, 100.0, 1))
+    report.measure("old", Metric("taken before the move, %", 1, 100.0))
 
 
 def _put(sink: Sink, table: str, method: str, one: Followed) -> None:
@@ -140,7 +143,14 @@ def _put(sink: Sink, table: str, method: str, one: Followed) -> None:
     for events in WITHIN:
         put(f"reached@{events}", by_shopper(one.reached <= events, movers, sink.seed))
     put("share", by_shopper(one.shares.mean(axis=1), movers, sink.seed))
-    put(f"recall@{SIZE}", by_shopper(one.hits.mean(axis=1), movers, sink.seed))
+    put("old", by_shopper(one.old.mean(axis=1), movers, sink.seed))
+    put(f"recall@{SIZE}", _recall(one.hits.astype(np.float64), one, sink.seed))
+
+
+def _recall(values: Float64s, one: Followed, seed: int) -> Interval:
+    """The mean over the events of another item than the one on the screen."""
+    movers = np.repeat(np.arange(len(values)), values.shape[1])
+    return by_shopper(values.ravel(), movers, seed, one.novel.ravel())
 
 
 def _put_less(sink: Sink, table: str, found: Mapping[str, Followed]) -> None:
@@ -162,13 +172,11 @@ def _put_less(sink: Sink, table: str, found: Mapping[str, Followed]) -> None:
 def _gain(
     sink: Sink, table: str, method: str, setting: str, first: Followed, other: Followed
 ) -> None:
-    movers = np.arange(len(first.reached))
-    differences: dict[str, Float64s] = {
-        "share": (first.shares - other.shares).mean(axis=1),
-        f"recall@{SIZE}": first.hits.mean(axis=1) - other.hits.mean(axis=1),
-    }
-    for metric, values in differences.items():
-        sink.report.put(table, method, setting, metric, by_shopper(values, movers, sink.seed))
+    put, movers = partial(sink.report.put, table, method, setting), np.arange(len(first.reached))
+    share = (first.shares - other.shares).mean(axis=1)
+    put("share", by_shopper(share, movers, sink.seed))
+    hits = first.hits.astype(np.float64) - other.hits
+    put(f"recall@{SIZE}", _recall(hits, first, sink.seed))
 
 
 def _plot(report: Report, table: str, found: Mapping[str, Followed]) -> None:

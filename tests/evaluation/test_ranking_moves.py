@@ -5,8 +5,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stream.evaluation import ranking_held, ranking_moves, ranking_published, ranking_splices
+from stream.evaluation import (
+    ranking,
+    ranking_held,
+    ranking_moves,
+    ranking_published,
+    ranking_splices,
+)
 from stream.evaluation.logs import Log
+from stream.evaluation.ranking import Plan
 from stream.evaluation.ranking_held import followed
 from stream.evaluation.ranking_moves import DEAF, TOLD, USUALLY_DEAF, Sink, deaf
 from stream.evaluation.ranking_published import USUAL, Published
@@ -36,15 +43,16 @@ def moved_of(log: Log) -> Moved:
 
 
 def by_hand(shares: list[list[bool]]) -> Moved:
-    """One mover, whose first events after the move are of items 0, 1, 2 and so on.
+    """One mover, who takes item 1 before the move and 1, 2, 3, 0, 1 and so on after it.
 
     Each item has a category of its own, of which `shares` tells what is new.
     """
     count = LOOKED + 1
     at = START + DAY * np.array([0, *range(1, count + 1)])
-    log = viewed(np.zeros(count + 1), np.arange(count + 1) % 4, at)
+    items = np.maximum(1, np.arange(count + 1)) % 4
+    log = viewed(np.zeros(count + 1), items, at)
     names = [f"item {number}" for number in range(4)]
-    log = log._replace(items=(np.arange(count + 1) % 4).astype(np.int32), item_names=names)
+    log = log._replace(items=items.astype(np.int32), item_names=names)
     none = np.zeros(1, np.int32)
     events = np.arange(1, count + 1)[None]
     return Moved(log, walk(log), none, events, np.array(shares), log, none)
@@ -96,6 +104,12 @@ def test_few_busy_shoppers_are_not_spliced() -> None:
     assert "too few shoppers" in report.notes[0][1]
 
 
+def test_without_a_log_the_simulated_shop_is_measured_alone() -> None:
+    report, plan = Report("none"), Plan(simulated=3)
+    ranking.tables([], 1, report, lambda line: None, plan)
+    assert report.notes == [(None, "Of 3 simulated shoppers too few moved to measure lists.")]
+
+
 def test_simulated_movers_take_more_of_what_they_move_to() -> None:
     moved = ranking_splices.simulated(40, 3, Settings())
     assert moved is not None
@@ -128,7 +142,9 @@ def test_the_list_in_hand_is_the_newest_sent_before_the_event() -> None:
     one = followed(moved, held)
     assert one.shares[0, :3].tolist() == [0.5, 0.5, 1.0]
     assert one.hits[0, :5].tolist() == [True, False, True, False, False]
+    assert one.novel[0, :3].tolist() == [False, True, True]
     assert one.reached.tolist() == [0.0]
+    assert one.old[0, :3].tolist() == [0.5, 0.5, 0.0]
     assert ranking_held.alerted(moved, sent) == 1
 
 
@@ -142,7 +158,7 @@ def test_a_half_that_is_never_reached_is_infinite() -> None:
 
 
 def test_simple_lists_are_those_of_the_reference() -> None:
-    moved = moved_of(shop())
+    moved = moved_of(shop(shoppers=12))
     steps = moved.walk
     asked = {int(event) for event in moved.events.ravel()}
     slow = slow_lists.lists(steps.shoppers.tolist(), steps.items.tolist(),

@@ -26,8 +26,7 @@ def lists(
 def recency(own: list[int], ranked: list[int], groups: list[int]) -> list[int]:
     """The ten taken last, then of each recent item's category the best, the second and so on."""
     listed = own[1 : OWN + 1]
+    kinds = [[one for one in ranked if groups[one] == groups[item]] for item in own]
     for place in range(SIZE):
-        for item in own:
-            kind = [one for one in ranked if groups[one] == groups[item]]
-            listed += kind[place : place + 1]
+        listed += [kind[place] for kind in kinds if place < len(kind)]
     return list(dict.fromkeys(one for one in listed if one not in own[:1]))[:SIZE]
