@@ -187,7 +187,7 @@ def test_a_deaf_engine_alerts_nobody_and_ranks_the_same() -> None:
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    log, found = shop(), Report("toy")
+    log, found = shop(shoppers=12), Report("toy")
     ranking_moves.in_log(log, walk(log), SETTINGS, Sink(1, found, lambda line: None))
     return found
 
@@ -202,7 +202,7 @@ def test_the_report_has_each_method_after_a_move(report: Report) -> None:
 
 
 def test_shares_reached_rise_with_the_events(report: Report) -> None:
-    rows = {(row.method, row.metric): row.value for row in report.rows if row.n == 24}
+    rows = {(row.method, row.metric): row.value for row in report.rows if row.n == 12}
     for method in (OURS, USUAL, "recency"):
         reached = [rows[method, f"reached@{events}"] or 0.0 for events in (5, 10, 20, LOOKED)]
         assert all(low <= high for low, high in pairwise(reached))
