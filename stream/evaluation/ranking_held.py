@@ -174,20 +174,11 @@ def followed(moved: Moved, held: Int32s) -> Followed:
 
 def _old(moved: Moved, held: Int32s) -> Flags:
     """The entries that the mover took before the move."""
-    steps = moved.walk
-    first = zip(moved.shoppers.tolist(), moved.events[:, 0].tolist(), strict=True)
-    taken = [steps.items[:event][steps.shoppers[:event] == shopper] for shopper, event in first]
-    return np.stack([np.isin(own, before) for own, before in zip(held, taken, strict=True)])
+    return np.stack([np.isin(own, had) for own, had in zip(held, moved.had, strict=True)])
 
 
 def _novel(moved: Moved) -> Flags:
     """By mover and event, whether it is of another item than the shopper's event before."""
-    steps = moved.walk
-    taken = steps.items[moved.events]
-    first = zip(moved.shoppers.tolist(), moved.events[:, 0].tolist(), strict=True)
-    last = [np.flatnonzero(steps.shoppers[:event] == shopper)[-1:] for shopper, event in first]
-    found = np.ones(taken.shape, np.bool_)
-    found[:, 1:] = taken[:, 1:] != taken[:, :-1]
-    for place, before in enumerate(last):
-        found[place, 0] = not (steps.items[before] == taken[place, 0]).any()
-    return found
+    taken = moved.walk.items[moved.events]
+    before = [had[-1] if len(had) else NOBODY for had in moved.had]
+    return np.asarray(taken != np.column_stack([before, taken[:, :-1]]))

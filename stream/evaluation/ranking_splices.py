@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.core.rows import Int32s, Int64s
+from stream.core.rows import Float64s, Int32s, Int64s
 from stream.evaluation.logs import Log, read_log
 from stream.evaluation.ranking_walk import Flags, Walk, walk
 from stream.evaluation.scenarios import DAY, SESSIONS, STARTS_AT, Shop
@@ -26,14 +26,16 @@ class Moved(NamedTuple):
     """A log, and the shoppers in it whose interest moved once.
 
     `events` has shape (movers, LOOKED + 1): the first events after the move, by their place in
-    the walk. `fresh`, of shape (movers, categories), marks what is the new interest. `told` is
-    the same log where each mover is another shopper from the move on, number `told_shoppers`.
+    the walk; `had` has the items of each mover's events before it. `fresh`, of shape (movers,
+    categories), marks what is the new interest. `told` is the same log where each mover is
+    another shopper from the move on, number `told_shoppers`.
     """
 
     log: Log
     walk: Walk
     shoppers: Int32s
     events: Int64s
+    had: list[Int32s]
     fresh: Flags
     told: Log
     told_shoppers: Int32s
@@ -68,6 +70,8 @@ def spliced(log: Log, steps: Walk, seed: int) -> Moved | None:
     """
     period = max(range(1, len(steps.cuts) - 1), key=lambda one: len(able(steps, one)))
     chosen = np.random.default_rng(seed).permutation(able(steps, period))[:MOST]
+    if len(chosen) < FEWEST:
+        return None
     at = float(steps.at[steps.cuts[period]])
     becomes = np.arange(len(log.shopper_names), dtype=np.int32)
     becomes[np.roll(chosen, -1)] = chosen
@@ -88,24 +92,24 @@ def able(steps: Walk, period: int) -> Int64s:
     return np.flatnonzero((before >= BEFORE) & (after > LOOKED))
 
 
-def _moved(log: Log, shoppers: Int32s, at: np.ndarray, fresh: Flags) -> Moved | None:
+def _moved(log: Log, shoppers: Int32s, at: Float64s, fresh: Flags) -> Moved | None:
     """The movers with enough events after their moves; None if they are few."""
     steps = walk(log)
-    events = [
-        np.flatnonzero((steps.shoppers == shopper) & (steps.at >= moved))[: LOOKED + 1]
-        for shopper, moved in zip(shoppers.tolist(), at.tolist(), strict=True)
-    ]
-    enough = np.array([len(own) > LOOKED for own in events], np.bool_)
-    if enough.sum() < FEWEST:
+    order = np.argsort(steps.shoppers, kind="stable")
+    ends = np.searchsorted(steps.shoppers[order], np.arange(len(log.shopper_names) + 1))
+    every = [order[ends[shopper] : ends[shopper + 1]] for shopper in shoppers.tolist()]
+    cuts = [int(np.searchsorted(steps.at[own], one)) for own, one in zip(every, at, strict=True)]
+    kept = [place for place, cut in enumerate(cuts) if len(every[place]) - cut > LOOKED]
+    if len(kept) < FEWEST:
         return None
-    kept = np.stack([own for own in events if len(own) > LOOKED])
-    people = len(log.shopper_names) + np.arange(int(enough.sum()), dtype=np.int32)
-    movers = shoppers[enough]
-    told = _told(log, movers, at[enough], people)
-    return Moved(log, steps, movers, kept, fresh[enough], told, people)
+    events = np.stack([every[place][cuts[place] :][: LOOKED + 1] for place in kept])
+    had = [steps.items[every[place][: cuts[place]]] for place in kept]
+    movers, people = shoppers[kept], len(log.shopper_names) + np.arange(len(kept), dtype=np.int32)
+    told = _told(log, movers, at[kept], people)
+    return Moved(log, steps, movers, events, had, fresh[kept], told, people)
 
 
-def _told(log: Log, movers: Int32s, at: np.ndarray, people: Int32s) -> Log:
+def _told(log: Log, movers: Int32s, at: Float64s, people: Int32s) -> Log:
     """The log in which each mover is a new shopper from the move on."""
     since, becomes = (
         np.full(len(log.shopper_names), np.inf),
@@ -122,15 +126,12 @@ def _told(log: Log, movers: Int32s, at: np.ndarray, people: Int32s) -> Log:
 
 def _rising(moved: Moved) -> Flags:
     """By mover, the categories with a larger share after the move than before."""
-    steps, rows = moved.walk, []
-    groups, width = steps.group[steps.items], moved.fresh.shape[1]
-    for shopper, after in zip(moved.shoppers.tolist(), moved.events, strict=True):
-        before = np.flatnonzero(steps.shoppers[: after[0]] == shopper)
-        shares = [_shares(groups[part], width) for part in (before, after)]
-        rows.append(shares[1] > shares[0])
+    group, rows, width = moved.walk.group, [], moved.fresh.shape[1]
+    for had, after in zip(moved.had, moved.walk.items[moved.events], strict=True):
+        rows.append(_shares(group[after], width) > _shares(group[had], width))
     return np.stack(rows)
 
 
-def _shares(groups: Int32s, width: int) -> np.ndarray:
+def _shares(groups: Int32s, width: int) -> Float64s:
     counts = np.bincount(groups[groups >= 0], minlength=width)
     return np.asarray(counts / max(1, counts.sum()))

@@ -55,7 +55,8 @@ def by_hand(shares: list[list[bool]]) -> Moved:
     log = log._replace(items=items.astype(np.int32), item_names=names)
     none = np.zeros(1, np.int32)
     events = np.arange(1, count + 1)[None]
-    return Moved(log, walk(log), none, events, np.array(shares), log, none)
+    had = [np.ones(1, np.int32)]
+    return Moved(log, walk(log), none, events, had, np.array(shares), log, none)
 
 
 def test_a_splice_lets_shoppers_go_on_as_others_and_moves_nothing_else() -> None:
@@ -88,7 +89,9 @@ def test_new_is_what_has_a_larger_share_than_before() -> None:
     log = shop()
     moved = moved_of(log)
     shopper, events = int(moved.shoppers[0]), moved.events[0]
-    before = log.categories[: events[0]][log.shoppers[: events[0]] == shopper]
+    own = moved.log.shoppers[: events[0]] == shopper
+    before = log.categories[: events[0]][own]
+    assert moved.had[0].tolist() == log.items[: events[0]][own].tolist()
     after = log.categories[events]
     for category in range(8):
         rises = (after == category).mean() > (before == category).mean()
