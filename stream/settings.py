@@ -210,6 +210,20 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         meaning = {k: v for k, v in msgspec.to_builtins(self).items() if k not in RUNTIME}
         return meaning | {"calibration": self.calibration and self.calibration.fingerprint()}
 
+    def unusual(self) -> list[str]:
+        """The settings that are not as usual, with their values; a calibration is only named.
+
+        >>> Settings(list_size=10).unusual()
+        ['list_size = 10']
+        """
+        usual, found = Settings(), []
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if value != getattr(usual, name):
+                told = "a file" if name == "calibration" else repr(value)
+                found.append(f"{name} = {told}")
+        return found
+
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with the meaning of the state."""
         text = msgspec.json.encode(self.meaning(), order="sorted")

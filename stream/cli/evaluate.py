@@ -9,11 +9,14 @@ import click
 from stream.cli.log_options import StoredLogs, log_options
 from stream.cli.options import json_option, settings_option
 from stream.cli.zones import loaded
+from stream.errors import WrongUse
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from stream.evaluation.ranking import Plan
     from stream.evaluation.report import Report
+    from stream.settings import Settings
 
 MODULES = {
     "drift": ("stream.evaluation.drift",),
@@ -27,6 +30,9 @@ TITLES = {
     "demand": "Forecasting demand",
     "ranking": "Recommending the next items",
 }
+PREQUENTIAL, FROZEN = "prequential", "frozen"
+PROTOCOLS = (PREQUENTIAL, FROZEN)
+MOST_PARTITIONS = 256
 
 
 @click.command(
@@ -43,32 +49,94 @@ TITLES = {
     help="Where report.html and report.json go.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of all that is drawn.")
+@click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOLS),
+    help="Of ranking: lists published before each event (prequential), or made with what was known "
+    "at the start of its week or day (frozen).  [default: both]",
+)
+@click.option(
+    "--partitions",
+    metavar="N,...",
+    help="Of ranking, prequential: in how many partitions the log is measured once more, from 2 on "
+    "with one shop model for all and with one each.  [default: 1,4,16]",
+)
 @settings_option
 @json_option
 def evaluate(
-    what: str, logs: StoredLogs, out: Path, seed: int, settings: Path | None, as_json: bool
+    what: str,
+    logs: StoredLogs,
+    out: Path,
+    seed: int,
+    protocol: str | None,
+    partitions: str | None,
+    settings: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure detection, prediction, demand forecasts or lists, beside simple methods.
 
     SOURCE is a stored log; what is tuned is tuned on one part of it and reported on
-    another, and the report names both. `drift` needs none: it has simulated streams.
-    The same SOURCE and seed give the same numbers.
+    another, and the report names both. `drift` and `ranking` need none: they have simulated
+    shoppers, whose moves are known. The same SOURCE, settings and seed give the same numbers.
     """
-    from stream.errors import WrongUse
     from stream.evaluation.report import Report
 
-    if not logs.sources.names and what != "drift":
-        raise WrongUse(f"drift evaluate {what} needs a SOURCE: a stored log")
+    _check(what, bool(logs.sources.names), protocol, partitions)
+    counts = _counts(partitions) if partitions is not None else None
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WrongUse(f"--out: can't make {out}: {error.strerror}") from None
-    read = logs.read(loaded(settings, logs.sources.preset))
+    chosen = loaded(settings, logs.sources.preset)
+    read = logs.read(chosen)
     report = Report(TITLES[what], _about(logs, seed))
+    more = {"plan": _plan(chosen, protocol, counts)} if what == "ranking" else {}
     for module in MODULES[what]:
-        importlib.import_module(module).tables(read, seed, report, _say)
+        importlib.import_module(module).tables(read, seed, report, _say, **more)
     report.write(out)
     print_report(report, out, as_json)
+
+
+def _check(what: str, sourced: bool, protocol: str | None, partitions: str | None) -> None:
+    """Refuse what can't be measured, or options that would change nothing."""
+    for option, value in (("--protocol", protocol), ("--partitions", partitions)):
+        if value is not None and what != "ranking":
+            raise WrongUse(f"{option} {value} is for ranking: leave it out for {what}")
+        if value is not None and not sourced:
+            raise WrongUse(f"{option} {value} needs a SOURCE: a stored log")
+    if protocol == FROZEN and partitions is not None:
+        raise WrongUse(
+            f"--partitions {partitions} is of published lists: give --protocol prequential"
+        )
+    if not sourced and what not in ("drift", "ranking"):
+        raise WrongUse(f"drift evaluate {what} needs a SOURCE: a stored log")
+
+
+def _counts(said: str) -> tuple[int, ...]:
+    """Numbers of partitions, each once.
+
+    >>> _counts("1,4,16")
+    (1, 4, 16)
+    """
+    parts = [part.strip() for part in said.split(",")]
+    for part in parts:
+        if not (part.isascii() and part.isdigit() and 1 <= int(part) <= MOST_PARTITIONS):
+            raise WrongUse(
+                f"--partitions: {part!r} is no number from 1 to {MOST_PARTITIONS}: "
+                "give some with commas between, like 1,4,16"
+            )
+    return tuple(dict.fromkeys(map(int, parts)))
+
+
+def _plan(settings: "Settings", protocol: str | None, counts: tuple[int, ...] | None) -> "Plan":
+    from stream.evaluation.ranking import Plan
+
+    plan = Plan(
+        settings=settings,
+        prequential=protocol in (None, PREQUENTIAL),
+        frozen=protocol in (None, FROZEN),
+    )
+    return plan if counts is None else plan._replace(partitions=counts)
 
 
 def _say(line: str) -> None:

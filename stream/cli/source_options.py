@@ -71,7 +71,7 @@ OPTIONS = [
         "--preset",
         metavar="NAME",
         help="The layout of a well-known log: taobao, rees46, retailrocket, ga4, segment, "
-        "movielens, completejourney or ader.",
+        "movielens, completejourney or session-item.",
     ),
     click.option(
         "--map",

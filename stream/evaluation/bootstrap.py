@@ -96,6 +96,24 @@ def by_shopper(
     return Interval(float(sums.sum() / counts.sum()), float(low), float(high), len(sums))
 
 
+def median(values: ArrayLike, seed: int, level: float = LEVEL, draws: int = DRAWS) -> Interval:
+    """The median of independent values, drawn again and again; of two middle ones the lower.
+
+    It may be infinite, as where what is waited for did not happen.
+
+    >>> median([1.0, 2.0, np.inf], seed=1).value
+    2.0
+    """
+    known = np.sort(np.asarray(values, np.float64))
+    count = len(known)
+    if not count:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    generator, middle = np.random.default_rng(seed), (count - 1) // 2
+    drawn = known[np.sort(generator.integers(0, count, (draws, count)), axis=1)[:, middle]]
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], method="nearest")
+    return Interval(float(known[middle]), float(low), float(high), count)
+
+
 def _per_shopper(
     values: ArrayLike, shoppers: ArrayLike, weights: ArrayLike | None
 ) -> tuple[Float64s, Float64s]:

@@ -43,6 +43,21 @@ def lines(
     return made
 
 
+def ranges(
+    curves: Mapping[str, Sequence[tuple[float, float, float, float]]], across: str, up: str
+) -> "Figure":
+    """One curve a method, of points with intervals: where, how much, from and to."""
+    made = figure(across, up)
+    for name, points in curves.items():
+        x, y, low, high = zip(*points, strict=True)
+        above = [top - middle for top, middle in zip(high, y, strict=True)]
+        below = [middle - bottom for middle, bottom in zip(y, low, strict=True)]
+        error = {"type": "data", "array": above, "arrayminus": below, "thickness": 1}
+        made.add_scatter(x=x, y=y, name=name, mode="lines+markers", error_y=error)
+    made.add_hline(y=0, line={"dash": "dot", "color": "#999"})
+    return made
+
+
 def reliability(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[int]]],
     across: str = "predicted probability",

@@ -7,11 +7,18 @@ from typing import NamedTuple
 import numpy as np
 
 from stream.core.decay import DAY
-from stream.evaluation import ranking_baselines, ranking_engine, ranking_published, ranking_river
+from stream.evaluation import (
+    ranking_baselines,
+    ranking_engine,
+    ranking_moves,
+    ranking_published,
+    ranking_river,
+    ranking_windows,
+)
 from stream.evaluation.logs import Log
-from stream.evaluation.plots import lines
 from stream.evaluation.ranking_baselines import GRIDS, METHODS, PLAIN, Judged, Protocol, Tuning
-from stream.evaluation.ranking_judge import SIZE
+from stream.evaluation.ranking_moves import Sink
+from stream.evaluation.ranking_published import USUAL
 from stream.evaluation.ranking_scores import (
     PLACES,
     WHOLE,
@@ -19,18 +26,12 @@ from stream.evaluation.ranking_scores import (
     WITHOUT,
     Scores,
     View,
-    asked,
-    gained,
     less_others,
 )
 from stream.evaluation.ranking_walk import Flags, Walk, parts, span, until, walk
 from stream.evaluation.report import OURS, Metric, Report
 from stream.settings import Settings
 
-USUAL = f"{OURS}, usual emission"
-PARTITIONS = (4, 16)
-POINTS, WINDOW = 60, 20
-"""Points of a curve, each over a twentieth of the log."""
 ASKED = (
     "Asked are events whose item came in an earlier period, of shoppers who had such an item "
     "before. Ranks are among all candidates, of equals the middle one; an item that is no "
@@ -46,7 +47,12 @@ FROZEN = (
     "A period is ranked with what was known at its start; its own events only show what each "
     "shopper has now, and items new in it are left out. Then it is learned. "
 )
-LESS = f"{OURS} less the other method, event by event; above 0, {OURS} is better."
+LESS = (
+    f"{OURS} less the other method, event by event; above 0, {OURS} is better. Intervals draw "
+    "whole shoppers. McNemar's test looks at the events that only one of the two hits at 20, each "
+    "the same, and takes them as independent, which those of one shopper are not: where the two "
+    "disagree, trust the interval."
+)
 HELD = (
     "Of the live lists of 20: the share of all items that were ever listed, distinct categories "
     "among entries that have one, -log2 of an entry's share of all events, and the share of "
@@ -59,18 +65,59 @@ SPLIT = (
 )
 
 
+class Plan(NamedTuple):
+    """What is measured, and with which settings."""
+
+    settings: Settings = Settings()
+    prequential: bool = True
+    """Published lists, also in several partitions and after a move."""
+    frozen: bool = True
+    partitions: tuple[int, ...] = (1, 4, 16)
+    simulated: int = 300
+    """Shoppers of the simulated shop, 0 for none."""
+
+
+WHOLE_PLAN = Plan()
+
+
 class Run(NamedTuple):
     """One log, its walk, and where to put what is found."""
 
     log: Log
     walk: Walk
+    plan: Plan
     seed: int
     report: Report
     say: Callable[[str], None]
 
 
-def tables(logs: Sequence[Log], seed: int, report: Report, say: Callable[[str], None]) -> None:
-    """Rank before each event of the logs, then learn it."""
+def tables(
+    logs: Sequence[Log],
+    seed: int,
+    report: Report,
+    say: Callable[[str], None],
+    plan: Plan = WHOLE_PLAN,
+) -> None:
+    """Rank before each event of the logs, then learn it; then of shoppers known to move."""
+    _measures(report)
+    if others := plan.settings.unusual():
+        report.note("Settings other than the defaults: " + ", ".join(others) + ".")
+    for log in logs:
+        run = Run(log, walk(log), plan, seed, report, say)
+        say(f"{log.name}: {int(run.walk.asked.sum()):,} of {len(run.walk.at):,} events are asked")
+        if plan.frozen:
+            _frozen(run)
+        if plan.prequential:
+            _live(run)
+            _partitions(run)
+            ranking_moves.in_log(log, run.walk, plan.settings, Sink(seed, report, say))
+    if plan.prequential and plan.simulated:
+        sink = Sink(seed, report, say)
+        ranking_moves.in_simulated_shop(plan.simulated, plan.settings, sink)
+
+
+def _measures(report: Report) -> None:
+    """How the metrics are shown."""
     report.measure("coverage", Metric("items listed, %", 1, 100.0))
     report.measure("diversity", Metric("distinct categories, %", 1, 100.0))
     report.measure("novelty", Metric("novelty, bits"))
@@ -78,18 +125,15 @@ def tables(logs: Sequence[Log], seed: int, report: Report, say: Callable[[str], 
     for place in PLACES:
         report.measure(f"recall@{place}", Metric(f"recall@{place}, %", 2, 100.0, 1))
         report.measure(f"mrr@{place}", Metric(f"MRR@{place}, %", 2, 100.0, 1))
-    for log in logs:
-        run = Run(log, walk(log), seed, report, say)
-        say(f"{log.name}: {int(run.walk.asked.sum()):,} of {len(run.walk.at):,} events are asked")
-        _frozen(run)
-        _live(run)
-        _partitions(run)
+    report.measure("only_ours", Metric("hit by the first alone", 0))
+    report.measure("only_other", Metric("by the other alone", 0))
+    report.measure("mcnemar_p", Metric("McNemar p", 4))
 
 
 def _frozen(run: Run) -> None:
     table = f"Ranking frozen within periods, {run.log.name}"
     run.say(f"{table}: {OURS}")
-    found = {OURS: ranking_engine.frozen(run.log, run.walk, Settings())}
+    found = {OURS: ranking_engine.frozen(run.log, run.walk, run.plan.settings)}
     found |= _baselines(run, table, ranking_baselines.frozen)
     for view in (WITH, WITHOUT):
         _table(run, table, FROZEN + ASKED, found, view)
@@ -98,13 +142,17 @@ def _frozen(run: Run) -> None:
 def _live(run: Run) -> None:
     table, found = f"Ranking live, {run.log.name}", {}
     for name, settings in [
-        (OURS, ranking_published.every_change(Settings())),
-        (USUAL, ranking_published.usual(Settings())),
+        (OURS, ranking_published.every_change(run.plan.settings)),
+        (USUAL, ranking_published.usual(run.plan.settings)),
     ]:
         run.say(f"{table}: {name}")
         lists = ranking_published.published(run.log, run.walk, settings)
         found[name] = ranking_published.judged(run.walk, lists)
-        run.report.note(f"{name}: {len(lists.after):,} lists were sent.", table)
+        run.report.note(
+            f"{name}: {len(lists.after):,} lists were sent, {int(lists.full.sum()):,} of them as "
+            "whole ones and the others as what changed.",
+            table,
+        )
     found |= _baselines(run, table, ranking_baselines.live)
     asked_of_all = dict(found)
     for name, ranker in ranking_river.rankers(run.seed).items():
@@ -115,7 +163,8 @@ def _live(run: Run) -> None:
     for view in (WITH, WITHOUT):
         _table(run, table, LIVE + ASKED, found, view)
     _table(run, table, LIVE, asked_of_all, WHOLE)
-    _curves(run, table, found)
+    ranking_windows.curves(run.walk, run.report, table, found)
+    ranking_windows.gains(run.walk, run.report, table, found, run.seed)
     _held(run, found)
 
 
@@ -178,24 +227,6 @@ def _named(walk: Walk, part: tuple[int, int]) -> str:
     return f"{words} (to tune on)" if part == early else f"{words} (held out)"
 
 
-def _curves(run: Run, table: str, found: Mapping[str, Judged]) -> None:
-    """Recall over time, each point over a twentieth of what was asked."""
-    curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
-    for name, judged in found.items():
-        chosen = asked(run.walk, judged, WITH)
-        hits = gained(judged, chosen, WITH, "recall", SIZE)
-        if len(hits) < POINTS * WINDOW:
-            continue
-        width = len(hits) // WINDOW
-        sums = np.concatenate([[0.0], np.cumsum(hits)])
-        ends = np.linspace(width, len(hits), POINTS).astype(np.int64)
-        days = (run.walk.at[chosen][ends - 1] - run.walk.at[0]) / DAY
-        curves[name] = (days.tolist(), ((sums[ends] - sums[ends - width]) / width).tolist())
-    if curves:
-        figure = lines(curves, "days of the log", "recall@20")
-        run.report.plot("Recall@20 in a sliding window, a twentieth of the events.", figure, table)
-
-
 def _held(run: Run, found: Mapping[str, Judged]) -> None:
     """What the lists held."""
     table = f"What lists hold, {run.log.name}"
@@ -219,8 +250,9 @@ def _partitions(run: Run) -> None:
     table, early = f"Partitions, {run.log.name}", parts(run.walk)[0]
     run.report.describe(table, SPLIT + " " + LIVE + ASKED + WITH.about)
     cut = until(run.walk, early[1])
-    settings = ranking_published.every_change(Settings())
-    for count, shared in [(1, True), *((n, way) for n in PARTITIONS for way in (True, False))]:
+    settings = ranking_published.every_change(run.plan.settings)
+    ways = [(n, way) for n in run.plan.partitions for way in (True, False) if way or n > 1]
+    for count, shared in ways:
         setting = "1 partition" if count == 1 else f"{count} partitions"
         if count > 1:
             setting += ", one shop model" if shared else ", a shop model each"

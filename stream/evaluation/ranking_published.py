@@ -17,13 +17,15 @@ from stream.evaluation.logs import Log
 from stream.evaluation.ranking_baselines import Judged
 from stream.evaluation.ranking_engine import LONGER
 from stream.evaluation.ranking_judge import VERDICT, Board, VerdictRow, add, board, clear, judge
-from stream.evaluation.ranking_walk import Walk
+from stream.evaluation.ranking_walk import Flags, Walk
+from stream.evaluation.report import OURS
 from stream.messages import RecommendationDelta
 from stream.replay import Replay
 from stream.settings import Settings
 from stream.shard import LogRecord
 from stream.storage.partitioning import partition_of
 
+USUAL = f"{OURS}, usual emission"
 TYPES = {VIEW: "view_item", KEEP: "add_to_cart", BUY: "purchase"}
 STEP = 5000
 """Records given to a replay at once; it makes no difference to what is published."""
@@ -33,13 +35,16 @@ class Published(NamedTuple):
     """Lists in the order in which they were sent.
 
     `after` is the event with which each was sent, `shopper` whose it is, `items` has shape
-    (lists, 21), and the first `used` of a row count.
+    (lists, 21), and the first `used` of a row count. `full` are those that were sent as whole
+    lists, `told` those that a detected alert asked for.
     """
 
     after: Int64s
     shopper: Int32s
     items: Int32s
     used: Int32s
+    full: Flags
+    told: Flags
 
 
 class Lists:
@@ -50,6 +55,7 @@ class Lists:
         self._shopper_of = {name: number for number, name in enumerate(log.shopper_names)}
         self._after, self._shoppers = array("q"), array("i")
         self._items, self._used = array("i"), array("i")
+        self._full, self._told = array("b"), array("b")
 
     def take(self, delta: RecommendationDelta, event: int) -> None:
         """Keep a list that was sent with this event."""
@@ -59,6 +65,8 @@ class Lists:
         self._after.append(event)
         self._shoppers.append(self._shopper_of[delta.user_id])
         self._used.append(used)
+        self._full.append(delta.full)
+        self._told.append(delta.alert_id is not None)
 
     def published(self) -> Published:
         """All of them, by the event after which they were sent."""
@@ -69,6 +77,8 @@ class Lists:
             np.array(self._shoppers, np.int32)[order],
             np.array(self._items, np.int32).reshape(-1, LONGER)[order],
             np.array(self._used, np.int32)[order],
+            np.array(self._full, np.bool_)[order],
+            np.array(self._told, np.bool_)[order],
         )
 
 

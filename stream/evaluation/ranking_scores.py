@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from stream.core.rows import Float64s
 from stream.evaluation.bootstrap import Interval, by_shopper
@@ -75,12 +76,42 @@ class Scores(NamedTuple):
             mine, its = (gained(one, chosen, view, metric, SIZE) for one in (ours, other))
             measured = self._interval(chosen, mine - its, weights)
             self.report.put(table, name, setting, f"{metric}@{SIZE}", measured)
+        hits = [gained(one, chosen, view, "recall", SIZE) > 0.0 for one in (ours, other)]
+        paired = mcnemar(*hits)
+        for metric, value in paired._asdict().items():
+            self.report.put(table, name, setting, metric, value)
 
     def _interval(self, chosen: Flags, values: Float64s, weights: Float64s) -> Interval:
         shoppers = self.walk.shoppers[chosen]
         people = len(np.unique(shoppers))
         groups = shoppers if people <= GROUPS else shoppers % GROUPS
         return by_shopper(values, groups, self.seed, weights)._replace(n=people)
+
+
+class Paired(NamedTuple):
+    """Events that only one of two methods hit, and how likely it is that chance alone does it."""
+
+    only_ours: int
+    only_other: int
+    mcnemar_p: float
+
+
+def mcnemar(ours: Flags, other: Flags) -> Paired:
+    """McNemar's test of two methods' hits of the same events, two-sided and exact.
+
+    It takes events as independent, which those of one shopper are not.
+
+    >>> mcnemar(np.array([True, True, True, False]), np.array([False, False, False, False]))
+    Paired(only_ours=3, only_other=0, mcnemar_p=0.25)
+
+    References
+    ----------
+    McNemar 1947. Note on the sampling error of the difference between correlated proportions.
+    Psychometrika 12.
+    """
+    mine, its = int((ours & ~other).sum()), int((other & ~ours).sum())
+    chance = float(stats.binomtest(mine, mine + its).pvalue) if mine + its else 1.0
+    return Paired(mine, its, chance)
 
 
 def less_others(table: str) -> str:

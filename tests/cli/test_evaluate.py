@@ -17,6 +17,7 @@ from stream.settings import Settings
 EVENTS = "user_id,event_type,occurred_at,category\n" + "".join(
     f"ann,view,{1_700_000_000 + at},food > bread\n" for at in range(10)
 )
+RANKING_IN = ["ranking", "l.csv", "--out", "o", "--partitions"]
 
 
 def logs(path: Path, parts: tuple[int, ...] | None = (), **more: object) -> StoredLogs:
@@ -59,6 +60,14 @@ def test_no_source_is_no_log(path: Path) -> None:
         (["weather", "--out", "o"], "'weather' is not one of"),
         (["drift", "missing.csv", "--out", "o"], "can't read missing.csv"),
         (["drift", "--out", "taken/o"], "--out: can't make taken/o"),
+        (["drift", "--out", "o", "--protocol", "frozen"], "--protocol frozen is for ranking"),
+        (["demand", "l.csv", "--out", "o", "--partitions", "4"], "--partitions 4 is for ranking"),
+        (["ranking", "--out", "o", "--protocol", "frozen"], "--protocol frozen needs a SOURCE"),
+        (["ranking", "l.csv", "--out", "o", "--protocol", "live"], "'live' is not one of"),
+        ([*RANKING_IN, "0"], "--partitions: '0' is no number from 1 to 256: give some"),
+        ([*RANKING_IN, "1,four"], "--partitions: 'four' is no number"),
+        ([*RANKING_IN, ""], "--partitions: '' is no number"),
+        ([*RANKING_IN, "4", "--protocol", "frozen"], "give --protocol prequential"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(
@@ -74,6 +83,26 @@ def test_what_is_asked_wrongly_is_one_line(
         main(["evaluate", *arguments])
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_ranking_takes_protocol_partitions_and_settings(tmp_path: Path) -> None:
+    """Two days of three shoppers, who take the same two items in turn."""
+    lines = [
+        f"u{shopper},view,{1_700_000_000 + 86_400 * day + 60 * step},tea,{'AB'[step % 2]}\n"
+        for day in range(2)
+        for step in range(4)
+        for shopper in range(3)
+    ]
+    log, settings = tmp_path / "shop.csv", tmp_path / "drift.toml"
+    log.write_text("user_id,event_type,occurred_at,category,item_id\n" + "".join(lines))
+    settings.write_text("list_size = 10\nadopt_every = 5\n")
+    arguments = ["ranking", str(log), "--out", str(tmp_path / "out"), "--settings", str(settings)]
+    ran = CliRunner().invoke(drift, ["evaluate", *arguments, "--protocol", "frozen"])
+    assert ran.exit_code == 0, ran.output
+    said = " ".join(ran.output.split())
+    assert "Settings other than the defaults: adopt_every = 5, list_size = 10." in said
+    assert "Ranking frozen within periods, shop" in said
+    assert "Ranking live" not in said
 
 
 def test_the_help_names_what_can_be_measured() -> None:

@@ -2,10 +2,19 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from stream.evaluation import ranking, ranking_engine, ranking_published, ranking_river
+from stream.evaluation import (
+    ranking,
+    ranking_baselines,
+    ranking_engine,
+    ranking_published,
+    ranking_river,
+    ranking_windows,
+)
 from stream.evaluation.logs import Log
-from stream.evaluation.ranking_baselines import METHODS
+from stream.evaluation.ranking import Plan
+from stream.evaluation.ranking_baselines import METHODS, Tuning
 from stream.evaluation.ranking_published import Published, every_change
 from stream.evaluation.ranking_walk import period_of, until, walk
 from stream.evaluation.report import OURS, Report
@@ -84,6 +93,8 @@ def test_the_newest_list_sent_before_an_event_is_what_it_is_judged_by() -> None:
         shopper=np.zeros(3, np.int32),
         items=lists,
         used=np.full(3, 2, np.int32),
+        full=np.zeros(3, np.bool_),
+        told=np.zeros(3, np.bool_),
     )
     judged = ranking_published.judged(walk(log), sent)
     assert ranks(walk(log), judged) == {4: 2.0, 5: 2.0}
@@ -115,7 +126,8 @@ def test_what_lists_hold_is_counted() -> None:
     log = took([(0, A), (0, B), (1, C), (1, D)], [(0, B)])
     lists = np.zeros((1, ranking_engine.LONGER), np.int32)
     lists[0, :2] = [A, B]
-    sent = Published(np.array([1]), np.zeros(1, np.int32), lists, np.array([2], np.int32))
+    no = np.zeros(1, np.bool_)
+    sent = Published(np.array([1]), np.zeros(1, np.int32), lists, np.array([2], np.int32), no, no)
     judged = ranking_published.judged(walk(log), sent)
     (row,) = np.asarray(judged.verdicts)[[4]]
     assert row["variety"] == 0.5
@@ -148,13 +160,18 @@ def test_rivers_rankers_are_asked_of_a_sample() -> None:
         assert all(1.0 <= rank <= 4.0 for rank in found.values())
 
 
-def test_the_report_has_each_method_in_both_protocols() -> None:
+def reported(plan: Plan, log: Log) -> Report:
     report = Report("toy")
-    ranking.tables([pairs(5)], 1, report, lambda line: None)
+    ranking.tables([log], 1, report, lambda line: None, plan._replace(simulated=0))
+    return report
+
+
+def test_the_report_has_each_method_in_both_protocols() -> None:
+    report = reported(Plan(), pairs(5))
     tables = report.tables()
     assert tables[0] == "Ranking frozen within periods, toy"
     live = {row.method for row in report.rows if row.table == "Ranking live, toy"}
-    assert live == {OURS, ranking.USUAL, *METHODS, *ranking_river.rankers(1)}
+    assert live == {OURS, ranking_published.USUAL, *METHODS, *ranking_river.rankers(1)}
 
     def value(table: str, method: str, setting: str, metric: str = "recall@20") -> float | None:
         wanted = (table, method, setting, metric)
@@ -173,3 +190,62 @@ def test_the_report_has_each_method_in_both_protocols() -> None:
     assert value("What lists hold, toy", "popularity", "all periods", "coverage") == 1.0
     assert value("Ranking live, toy, every event", "recency", "all") == 0.0
     assert value("Partitions, toy", OURS, "16 partitions, one shop model") is not None
+    less = f"{tables[0]}, {OURS} less others"
+    setting = "periods 3 to 4 (held out)"
+    assert value(less, "popularity", setting, "mcnemar_p") == 1.0
+    alone = [value(less, "recency", setting, f"only_{who}") for who in ("ours", "other")]
+    assert alone == [12.0, 0.0]
+    assert value(less, "recency", setting, "mcnemar_p") == 2.0**-11
+
+
+def test_one_protocol_is_measured_alone() -> None:
+    tables = reported(Plan(prequential=False), pairs(3)).tables()
+    assert tables
+    assert all(table.startswith("Ranking frozen within periods") for table in tables)
+
+
+def test_partitions_are_those_asked_for_and_settings_are_the_ones_given() -> None:
+    plan = Plan(settings=every_change(SETTINGS), frozen=False, partitions=(2,))
+    report = reported(plan, pairs(3))
+    assert not any("frozen" in table for table in report.tables())
+    assert report.table("Partitions, toy").settings == [
+        "2 partitions, one shop model",
+        "2 partitions, a shop model each",
+    ]
+    (said,) = [text for _, text in report.notes if text.startswith("Settings other")]
+    assert "delta_interval = 0.0" in said
+    assert "adopt_every = 10" in said
+    # Each change is the usual emission here.
+    less = report.table(f"Ranking live, toy, {OURS} less others")
+    gains = [row for *_, cells in less.lines() for row in cells if row]
+    usual = [row.value for row in gains if row.method == ranking_published.USUAL]
+    assert set(usual) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_the_usual_emission_sends_every_so_many_lists_whole(every: int) -> None:
+    """Of one shopper's lists the first is whole, and each so many later."""
+    log = took([(0, A), (1, B), (1, C), (1, D)], [(0, B), (0, C), (0, D), (0, A), (0, B), (0, C)])
+    settings = ranking_published.usual(
+        replace(SETTINGS, full_list_every=every, delta_interval=60.0, adopt_every=1)
+    )
+    lists = ranking_published.published(log, walk(log), settings)
+    whole = lists.full[lists.shopper == 0].tolist()
+    assert len(whole) > every
+    assert whole == [number % every == 0 for number in range(len(whole))]
+
+
+def test_the_window_plot_draws_what_ours_gains() -> None:
+    """Ours hits every event and recency none, in each of twenty windows."""
+    log = pairs(5, shoppers=200)
+    report, steps = Report("toy"), walk(log)
+    found = {
+        OURS: ranking_engine.frozen(log, steps, Settings()),
+        "recency": ranking_baselines.frozen(steps, ranking_baselines.RECENCY, Tuning(), 1),
+    }
+    ranking_windows.gains(steps, report, "Live", found, 1)
+    ((figure, *_),) = report.plots
+    (curve,) = figure.data
+    assert curve.name == "recency"
+    assert list(curve.y) == [1.0] * 20
+    assert list(curve.error_y.array) == [0.0] * 20

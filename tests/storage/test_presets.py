@@ -285,8 +285,8 @@ MONDAY = 1_451_865_600
 WEEK = 7 * 86_400
 
 
-def test_ader_spreads_the_sessions_of_a_period_over_its_week(read: Read) -> None:
-    first, second = events(read("period_2.txt", "9 4\n7 4\n", preset="ader"))
+def test_session_item_spreads_the_sessions_of_a_period_over_its_week(read: Read) -> None:
+    first, second = events(read("period_2.txt", "9 4\n7 4\n", preset="session-item"))
     assert first == {
         "user_id": "2-9",
         "event_type": "view_item",
@@ -297,12 +297,12 @@ def test_ader_spreads_the_sessions_of_a_period_over_its_week(read: Read) -> None
     assert (second["user_id"], second["occurred_at"]) == ("2-7", MONDAY + 2.5 * WEEK)
 
 
-def test_ader_is_read_packed_and_tells_of_lines_that_are_no_pairs(
+def test_session_item_is_read_packed_and_tells_of_lines_that_are_no_pairs(
     read: Read, tmp_path: Path
 ) -> None:
     packed = tmp_path / "period_0.txt.gz"
     packed.write_bytes(gzip.compress(b"9 4\n9\n\n1 2 3\n"))
-    options: dict[str, Any] = {"preset": "ader", "say": print}
+    options: dict[str, Any] = {"preset": "session-item", "say": print}
     found = list(event_log.read([str(packed)], settings=Settings(), **options))
     assert [(type(one), one.line) for one in found] == [
         (Accepted, 1), (Rejected, 2), (IgnoredType, 3), (Rejected, 4),
@@ -310,9 +310,16 @@ def test_ader_is_read_packed_and_tells_of_lines_that_are_no_pairs(
 
 
 @pytest.mark.parametrize("name", ["log.txt", "period_x.txt.gz", "period_1.csv", "period_99999.txt"])
-def test_ader_needs_files_that_name_their_period(read: Read, name: str) -> None:
+def test_session_item_needs_files_that_name_their_period(read: Read, name: str) -> None:
     with pytest.raises(WrongUse, match=r"named period_N\.txt or period_N\.txt\.gz"):
-        read(name, "1 2\n", preset="ader")
+        read(name, "1 2\n", preset="session-item")
+
+
+def test_session_item_still_goes_by_its_old_name(read: Read) -> None:
+    lines = [
+        events(read("period_2.txt", "9 4\n", preset=name)) for name in ("ader", "session-item")
+    ]
+    assert lines[0] == lines[1]
 
 
 KEYS = ["user_id", "event_name", "event_timestamp", "event_params", "items", "key", "value"]

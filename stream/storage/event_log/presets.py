@@ -215,8 +215,8 @@ PRESETS: dict[str, Layout | Document] = {
         },
         constants={"event_type": "purchase"},
     ),
-    # The files of ADER (Mi, Lin and Faltings 2020, RecSys): a session and an item a line.
-    "ader": Layout(
+    # A session and an item a line, as in the files of ADER (Mi, Lin and Faltings 2020, RecSys).
+    "session-item": Layout(
         {
             "user_id": ("user_id",),
             "session_id": ("session_id",),
@@ -232,8 +232,12 @@ PRESETS: dict[str, Layout | Document] = {
 }
 
 
+ALIASES = {"ader": "session-item"}
+
+
 def named(preset: str) -> Layout | Document:
     """The preset of that name, or a WrongUse that lists them."""
-    if preset not in PRESETS:
+    name = ALIASES.get(preset, preset)
+    if name not in PRESETS:
         raise WrongUse(f"no preset {preset!r}; there are: {', '.join(PRESETS)}")
-    return PRESETS[preset]
+    return PRESETS[name]

@@ -26,7 +26,7 @@ def period(path: Path) -> int:
     found = NAMED.fullmatch(path.name.lower())
     if found is None or int(found[1]) > MOST_PERIODS:
         raise WrongUse(
-            f"{path}: preset ader needs files named period_N.txt or period_N.txt.gz, "
+            f"{path}: preset session-item needs files named period_N.txt or period_N.txt.gz, "
             f"N from 0 to {MOST_PERIODS}"
         )
     return int(found[1])
