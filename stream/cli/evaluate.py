@@ -1,6 +1,7 @@
 """`drift evaluate`: how good the models are, on your log, beside simple methods."""
 
 import importlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,8 @@ def evaluate(
     chosen = loaded(settings, logs.sources.preset)
     read = logs.read(chosen)
     report = Report(TITLES[what], _about(logs, seed))
-    more = {"plan": _plan(chosen, protocol, counts)} if what == "ranking" else {}
+    plan = partial(_plan, chosen, protocol, counts, logs.sources.catalog)
+    more = {"plan": plan()} if what == "ranking" else {}
     for module in MODULES[what]:
         importlib.import_module(module).tables(read, seed, report, _say, **more)
     report.write(out)
@@ -128,11 +130,18 @@ def _counts(said: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
-def _plan(settings: "Settings", protocol: str | None, counts: tuple[int, ...] | None) -> "Plan":
+def _plan(
+    settings: "Settings",
+    protocol: str | None,
+    counts: tuple[int, ...] | None,
+    catalog: Path | None,
+) -> "Plan":
     from stream.evaluation.ranking import Plan
+    from stream.storage.event_log import entries
 
     plan = Plan(
         settings=settings,
+        catalog=tuple(entries(catalog)) if catalog else (),
         prequential=protocol in (None, PREQUENTIAL),
         frozen=protocol in (None, FROZEN),
     )

@@ -3,8 +3,8 @@
 The score of a source is bilinear, u' Q h: `u` the shopper's query in the space of factors, `h`
 what the source says of the item, `Q` learned online of the items that come, told from a few
 others by a softmax. Words and attributes are hashed, so their Q is a row a bucket; vectors
-have a matrix each. Sources are mixed by weights that move by online EM, as the ranking's
-channels do; one that an item lacks is left out of its mixture, and is no zero.
+have a matrix each. Sources are mixed, the more those that knew more of items that came for the
+first times; one that an item lacks is left out of its mixture, and is no zero.
 """
 
 import math
@@ -25,8 +25,11 @@ SOURCES = VECTOR + VECTORS
 FEATURES = TEXTS + ATTRIBUTES
 CAUTION = 0.01
 """Where the sums of squared gradients start."""
-SLOWEST, PATIENCE, LEAST = 0.002, 50.0, 0.01
-"""The least step of a weight, how many steps the start is worth, and the least weight."""
+SLOWEST, PATIENCE = 0.005, 20.0
+"""The least step of a gain, and how many steps the start is worth."""
+TRUST = 6.0
+"""A source that knows one nat more than another weighs e to this times as much."""
+TINY = 1e-9
 FRESH = 2
 """An item moves the weights of the sources the first times that it comes."""
 
@@ -49,11 +52,13 @@ class ContentRow:
 class BridgeRow:
     """From content to the space of factors: Q by bucket, Q of each vector, and the weights.
 
-    `listed` counts the items that the catalog named, `lessons` the events learned from.
+    `listed` counts the items that the catalog named. By source, `lessons` are the items that
+    came while they were new, `gains` what it knew of them: nats more than nothing.
     """
 
     listed: int
-    lessons: int
+    lessons: Float64s
+    gains: Float64s
     weights: Float64s
     hashed: Float32s
     squares: Float32s
@@ -75,7 +80,6 @@ class FitRow:
     fits: Float64s
     present: Float64s
     turned: Float32s
-    said: Float64s
 
 
 class Content(NamedTuple):
@@ -107,7 +111,8 @@ def bridge_layout(factors: int, buckets: int) -> Layout:
     return np.dtype(
         [
             ("listed", "i8"),
-            ("lessons", "i8"),
+            ("lessons", "f8", SOURCES),
+            ("gains", "f8", SOURCES),
             ("weights", "f8", SOURCES),
             ("hashed", "f4", (buckets, factors)),
             ("squares", "f4", buckets),
@@ -130,7 +135,6 @@ def fit_layout(factors: int, most: int) -> Layout:
             ("fits", "f8", most),
             ("present", "f8", most),
             ("turned", "f4", factors),
-            ("said", "f8", SOURCES),
         ],
         align=True,
     )
@@ -140,7 +144,7 @@ def fit_layout(factors: int, most: int) -> Layout:
 def start(bridge: BridgeRow) -> None:
     """Begin with all sources alike."""
     for source in range(SOURCES):
-        bridge.weights[source] = 1.0 / SOURCES
+        bridge.weights[source] = 1.0
     for bucket in range(len(bridge.squares)):
         bridge.squares[bucket] = np.float32(CAUTION)
     for source in range(VECTORS):
@@ -234,8 +238,8 @@ def move_dense(
 
 
 @kernel
-def tell(content: Content, source: int, scratch: ScratchRow, count: int, turned: Float32s) -> bool:
-    """Leave what the source lacks of telling the item from its negatives; whether it has any."""
+def tell(content: Content, source: int, scratch: ScratchRow, count: int, turned: Float32s) -> int:
+    """Leave what the source lacks of telling the item from its negatives; return how many."""
     bridge, rows, others = content.bridges[0], content.rows, 0
     for place in range(count + 1):
         drawn = int(scratch.drawn[place])
@@ -243,10 +247,9 @@ def tell(content: Content, source: int, scratch: ScratchRow, count: int, turned:
         if has(rows, drawn, source) and (place == 0 or drawn != scratch.drawn[0]):
             scratch.errors[place] = logit(bridge, rows[drawn], source, scratch.query, turned)
             others += 1 if place > 0 else 0
-    if others == 0:
-        return False
-    factorization.blame_softmax(scratch.errors, count)
-    return True
+    if others > 0:
+        factorization.blame_softmax(scratch.errors, count)
+    return others
 
 
 @kernel
@@ -265,22 +268,13 @@ def move(content: Content, source: int, scratch: ScratchRow, count: int, rate: f
 
 
 @kernel
-def credit(bridge: BridgeRow, said: Float64s) -> None:
-    """Move the weights of the sources that spoke to their parts of what they said."""
-    total, mass = 0.0, 0.0
-    for source in range(SOURCES):
-        if said[source] > 0.0:
-            total += said[source]
-            mass += bridge.weights[source]
-    if not total > 0.0:
-        return
-    bridge.lessons += 1
-    rate = max(SLOWEST, 1.0 / (bridge.lessons + PATIENCE))
-    for source in range(SOURCES):
-        if said[source] > 0.0:
-            weight = bridge.weights[source]
-            aim = mass * said[source] / total
-            bridge.weights[source] = max(LEAST, (1.0 - rate) * weight + rate * aim)
+def credit(bridge: BridgeRow, source: int, chance: float, others: int) -> None:
+    """Count how much more a source knew of the item that came than one that knows nothing."""
+    bridge.lessons[source] += 1.0
+    rate = max(SLOWEST, 1.0 / (bridge.lessons[source] + PATIENCE))
+    gain = math.log(max(chance, TINY) * (others + 1))
+    bridge.gains[source] += rate * (gain - bridge.gains[source])
+    bridge.weights[source] = math.exp(TRUST * bridge.gains[source])
 
 
 @outlined
@@ -289,18 +283,19 @@ def learn(content: Content, scratch: ScratchRow, count: int, rate: float) -> Non
 
     `factorization.learn` left them there.
     """
-    bridge, room, item = content.bridges[0], content.fits[0], int(scratch.drawn[0])
-    for source in range(SOURCES):
-        room.said[source] = 0.0
-        if has(content.rows, item, source):
-            turn(bridge, source, scratch.query, room.turned)
-            if tell(content, source, scratch, count, room.turned):
-                room.said[source] = bridge.weights[source] * (1.0 - scratch.errors[0])
-                move(content, source, scratch, count, rate)
+    bridge, turned, item = content.bridges[0], content.fits[0].turned, int(scratch.drawn[0])
     # Of an item that came often each source knows it by heart, noise too.
-    if item < len(content.rows) and content.rows[item].lessons < FRESH:
+    fresh = item < len(content.rows) and content.rows[item].lessons < FRESH
+    for source in range(SOURCES):
+        if has(content.rows, item, source):
+            turn(bridge, source, scratch.query, turned)
+            others = tell(content, source, scratch, count, turned)
+            if others > 0:
+                if fresh:
+                    credit(bridge, source, 1.0 - scratch.errors[0], others)
+                move(content, source, scratch, count, rate)
+    if fresh:
         content.rows[item].lessons += 1
-        credit(bridge, room.said)
 
 
 @kernel

@@ -8,7 +8,9 @@ import numpy as np
 
 from stream.core.decay import DAY
 from stream.evaluation import (
+    content_world,
     ranking_baselines,
+    ranking_content,
     ranking_engine,
     ranking_moves,
     ranking_published,
@@ -17,6 +19,7 @@ from stream.evaluation import (
 )
 from stream.evaluation.logs import Log
 from stream.evaluation.ranking_baselines import GRIDS, METHODS, PLAIN, Judged, Protocol, Tuning
+from stream.evaluation.ranking_content import Case
 from stream.evaluation.ranking_moves import Sink
 from stream.evaluation.ranking_published import USUAL
 from stream.evaluation.ranking_scores import (
@@ -30,6 +33,7 @@ from stream.evaluation.ranking_scores import (
 )
 from stream.evaluation.ranking_walk import Flags, Walk, parts, span, until, walk
 from stream.evaluation.report import OURS, Metric, Report
+from stream.messages import CatalogEntries
 from stream.settings import Settings
 
 ASKED = (
@@ -75,6 +79,8 @@ class Plan(NamedTuple):
     partitions: tuple[int, ...] = (1, 4, 16)
     simulated: int = 300
     """Shoppers of the simulated shop, 0 for none."""
+    catalog: tuple[CatalogEntries, ...] = ()
+    """What the shop says of the logs' items."""
 
 
 WHOLE_PLAN = Plan()
@@ -111,9 +117,15 @@ def tables(
             _live(run)
             _partitions(run)
             ranking_moves.in_log(log, run.walk, plan.settings, Sink(seed, report, say))
+            if plan.catalog:
+                case = Case(run.walk, log.item_names, plan.catalog, plan.settings)
+                ranking_content.table(log.name, case, seed, report, say)
     if plan.prequential and plan.simulated:
         sink = Sink(seed, report, say)
         ranking_moves.in_simulated_shop(plan.simulated, plan.settings, sink)
+        styles, catalog = content_world.made(seed)
+        case = Case(walk(styles), styles.item_names, catalog, plan.settings)
+        ranking_content.table(styles.name, case, seed, report, say)
 
 
 def _measures(report: Report) -> None:

@@ -176,9 +176,10 @@ def test_learning_agrees_with_a_slow_reference() -> None:
         slow.learn(scratch.query.tolist(), first, others)
 
     bridge = known.bridges[0]
-    assert bridge.weights[TEXT] == pytest.approx(slow.weights["text"], rel=1e-3)
-    assert bridge.weights[ATTRIBUTE] == pytest.approx(slow.weights["attributes"], rel=1e-3)
-    assert bridge.lessons == slow.lessons
+    for number, source in ((TEXT, "text"), (ATTRIBUTE, "attributes")):
+        assert bridge.lessons[number] == slow.lessons[source]
+        assert bridge.gains[number] == pytest.approx(slow.gains[source], rel=1e-3)
+        assert bridge.weights[number] == pytest.approx(math.exp(6 * slow.gains[source]), rel=1e-2)
     for bucket, row in slow.hashed.items():
         assert bridge.hashed[bucket].tolist() == pytest.approx(row, rel=2e-3, abs=2e-4)
 

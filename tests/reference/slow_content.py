@@ -3,34 +3,31 @@
 import math
 from collections import defaultdict
 
-from stream.core.content import SOURCES
-
 Features = dict[int, dict[str, list[int]]]
 """By item: the buckets of each source that it has."""
 
 
 class SlowContent:
-    """u' Q h of words and of attributes, each told by a softmax, mixed by online EM."""
+    """u' Q h of words and of attributes, each told by a softmax, with what it knew of new items."""
 
     def __init__(self, features: Features, factors: int, rate: float) -> None:
         self.features = features
         self.rate = rate
         self.hashed: dict[int, list[float]] = defaultdict(lambda: [0.0] * factors)
         self.squares: dict[int, float] = defaultdict(lambda: 0.01)
-        self.weights = {"text": 1 / SOURCES, "attributes": 1 / SOURCES}
-        self.lessons = 0
+        self.gains = {"text": 0.0, "attributes": 0.0}
+        self.lessons = {"text": 0, "attributes": 0}
         self.came: dict[int, int] = defaultdict(int)
 
     def learn(self, query: list[float], item: int, negatives: list[int]) -> None:
-        said = {}
+        fresh = self.came[item] < 2
+        self.came[item] += 1
         for source in ("text", "attributes"):
             others = [one for one in negatives if one != item and self.features[one].get(source)]
             if self.features[item].get(source) and others:
-                said[source] = self.weights[source] * self.step(source, query, [item, *others])
-        if self.came[item] < 2:
-            self.came[item] += 1
-            if said:
-                self.credit(said)
+                chance = self.step(source, query, [item, *others])
+                if fresh:
+                    self.credit(source, math.log(chance * (len(others) + 1)))
 
     def step(self, source: str, query: list[float], drawn: list[int]) -> float:
         """Move the rows of all drawn; the chance that the first had before."""
@@ -56,10 +53,7 @@ class SlowContent:
         ]
         return sum(products) / math.sqrt(len(buckets))
 
-    def credit(self, said: dict[str, float]) -> None:
-        self.lessons += 1
-        rate = max(0.002, 1 / (self.lessons + 50))
-        mass, total = sum(self.weights[source] for source in said), sum(said.values())
-        for source, part in said.items():
-            moved = (1 - rate) * self.weights[source] + rate * mass * part / total
-            self.weights[source] = max(0.01, moved)
+    def credit(self, source: str, gain: float) -> None:
+        self.lessons[source] += 1
+        rate = max(0.005, 1 / (self.lessons[source] + 20))
+        self.gains[source] += rate * (gain - self.gains[source])
