@@ -31,7 +31,7 @@ SPACIOUS = msgspec.structs.replace(SMALL, hot_users=ROOMY)
 GOLDEN: dict[str, object] = {
     "alerts": 25,
     "state": "678fcab136f6b912fded85d229cb0157",
-    "model": "57452d71e9ef84aeabf6a32e0a176762",
+    "model": "b363c76d0fa8081eca2a05e281883661",
 }
 GOLDEN_MADE_BY = ("x86_64", "numba 0.68")
 """Elsewhere other mathematics may round otherwise."""

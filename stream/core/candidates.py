@@ -347,7 +347,7 @@ def introduce(
     count = arrivals(candidates, count, desk, used, shop)
     room = shop.content.fits[0]
     if room.used > 0:
-        content.fit(shop.content, desk.query)
+        content.fit(shop.content, desk.query, desk.recent)
     for place in range(room.used):
         found, number = candidates[room.places[place]], int(room.likely[place])
         found.parts[NEW] = np.float32(desk.chances[number] * room.fits[place])

@@ -24,7 +24,7 @@ class Catalog:
         self.sources: list[str] = []
         factors = settings.factors
         bridges = zeros(1, content.bridge_layout(factors, settings.content_buckets), BridgeRow)
-        content.start(bridges[0])
+        content.start(bridges[0], settings.seed)
         self.content = Content(
             zeros(0, content.layout(factors), ContentRow),
             bridges,

@@ -1,10 +1,11 @@
 """How well an item that nobody took yet fits a shopper: by what the catalog says of it.
 
-The score of a source is bilinear, u' Q h: `u` the shopper's query in the space of factors, `h`
-what the source says of the item, `Q` learned online of the items that come, told from a few
-others by a softmax. Words and attributes are hashed, so their Q is a row a bucket; vectors
-have a matrix each. Sources are mixed, the more those that knew more of items that came for the
-first times; one that an item lacks is left out of its mixture, and is no zero.
+The score of a source is bilinear, u' Q h: `u` the shopper's query in the space of factors and
+what the source says of the recent items, `h` what it says of the item, `Q` learned online of
+the items that come, told from a few others by a softmax. Words and attributes are hashed, so
+their Q is a row a bucket; vectors have a matrix each. Sources are mixed, the more those that
+knew more of items that came for the first times; one that an item lacks is left out of its
+mixture, and is no zero.
 """
 
 import math
@@ -52,6 +53,7 @@ class ContentRow:
 class BridgeRow:
     """From content to the space of factors: Q by bucket, Q of each vector, and the weights.
 
+    `sketches` are directions that stand for buckets where recent items are summed up.
     `listed` counts the items that the catalog named. By source, `lessons` are the items that
     came while they were new, `gains` what it knew of them: nats more than nothing.
     """
@@ -60,6 +62,7 @@ class BridgeRow:
     lessons: Float64s
     gains: Float64s
     weights: Float64s
+    sketches: Float32s
     hashed: Float32s
     squares: Float32s
     dense: Float32s
@@ -69,7 +72,8 @@ class BridgeRow:
 class FitRow:
     """Room to say how well a few items fit. `fits` are the answer, for the first `used`.
 
-    `places` and `likely` are the asker's own notes of them.
+    `places` and `likely` are the asker's own notes of them. `own` is the query of a source,
+    `turned` the same in a vector's space.
     """
 
     used: int
@@ -79,6 +83,7 @@ class FitRow:
     logits: Float64s
     fits: Float64s
     present: Float64s
+    own: Float32s
     turned: Float32s
 
 
@@ -114,6 +119,7 @@ def bridge_layout(factors: int, buckets: int) -> Layout:
             ("lessons", "f8", SOURCES),
             ("gains", "f8", SOURCES),
             ("weights", "f8", SOURCES),
+            ("sketches", "f4", (buckets, factors)),
             ("hashed", "f4", (buckets, factors)),
             ("squares", "f4", buckets),
             ("dense", "f4", (VECTORS, factors, factors)),
@@ -134,6 +140,7 @@ def fit_layout(factors: int, most: int) -> Layout:
             ("logits", "f8", most),
             ("fits", "f8", most),
             ("present", "f8", most),
+            ("own", "f4", factors),
             ("turned", "f4", factors),
         ],
         align=True,
@@ -141,8 +148,14 @@ def fit_layout(factors: int, most: int) -> Layout:
 
 
 @kernel
-def start(bridge: BridgeRow) -> None:
-    """Begin with all sources alike."""
+def start(bridge: BridgeRow, seed: int) -> None:
+    """Begin with all sources alike, and with sketches that `seed` decides."""
+    factors = bridge.sketches.shape[1]
+    for bucket in range(len(bridge.squares)):
+        key = factorization.scrambled(factorization.scrambled(bucket) ^ seed)
+        for place in range(factors):
+            drawn = factorization.between(key, place)
+            bridge.sketches[bucket, place] = np.float32(drawn * math.sqrt(3.0 / factors))
     for source in range(SOURCES):
         bridge.weights[source] = 1.0
     for bucket in range(len(bridge.squares)):
@@ -162,6 +175,41 @@ def has(rows: Rows[ContentRow], item: int, source: int) -> bool:
     if source == ATTRIBUTE:
         return bool(row.attributes > 0)
     return bool(row.scales[source - VECTOR] > np.float32(0.0))
+
+
+@kernel
+def sum_up(content: Content, source: int, item: int, by: float, own: Float32s) -> None:
+    """Add `by` times what a source says of an item."""
+    row = content.rows[item]
+    if source >= VECTOR:
+        scale = np.float32(by * np.float64(row.scales[source - VECTOR]))
+        for place in range(len(own)):
+            own[place] += scale * np.float32(row.vectors[source - VECTOR, place])
+        return
+    first, end = bounds(row, source)
+    scale = np.float32(by / math.sqrt(float(end - first)))
+    for place in range(first, end):
+        factorization.shift(own, scale, content.bridges[0].sketches[row.features[place]])
+
+
+@kernel
+def ask(content: Content, source: int, query: Float32s, recent: Int32s) -> None:
+    """Make a source's own query: that of factors, and what it says of the recent items.
+
+    `recent` holds row numbers, newest first, -1 for none; the newer weighs more.
+    """
+    room, total, weight = content.fits[0], 0.0, 1.0
+    for place in range(len(query)):
+        room.own[place] = query[place]
+    for lag in range(len(recent)):
+        total += weight if recent[lag] >= 0 else 0.0
+        weight *= factorization.FADING if recent[lag] >= 0 else 1.0
+    weight = 1.0
+    for lag in range(len(recent)):
+        if has(content.rows, recent[lag], source):
+            sum_up(content, source, int(recent[lag]), weight / total, room.own)
+        weight *= factorization.FADING if recent[lag] >= 0 else 1.0
+    turn(content.bridges[0], source, room.own, room.turned)
 
 
 @kernel
@@ -238,14 +286,14 @@ def move_dense(
 
 
 @kernel
-def tell(content: Content, source: int, scratch: ScratchRow, count: int, turned: Float32s) -> int:
+def tell(content: Content, source: int, scratch: ScratchRow, count: int) -> int:
     """Leave what the source lacks of telling the item from its negatives; return how many."""
-    bridge, rows, others = content.bridges[0], content.rows, 0
+    bridge, rows, room, others = content.bridges[0], content.rows, content.fits[0], 0
     for place in range(count + 1):
         drawn = int(scratch.drawn[place])
         scratch.errors[place] = -math.inf
         if has(rows, drawn, source) and (place == 0 or drawn != scratch.drawn[0]):
-            scratch.errors[place] = logit(bridge, rows[drawn], source, scratch.query, turned)
+            scratch.errors[place] = logit(bridge, rows[drawn], source, room.own, room.turned)
             others += 1 if place > 0 else 0
     if others > 0:
         factorization.blame_softmax(scratch.errors, count)
@@ -255,16 +303,16 @@ def tell(content: Content, source: int, scratch: ScratchRow, count: int, turned:
 @kernel
 def move(content: Content, source: int, scratch: ScratchRow, count: int, rate: float) -> None:
     """Learn what the source lacked."""
-    bridge = content.bridges[0]
+    bridge, own = content.bridges[0], content.fits[0].own
     for place in range(count + 1):
         error = scratch.errors[place]
         if error == 0.0:
             continue
         row = content.rows[scratch.drawn[place]]
         if source >= VECTOR:
-            move_dense(bridge, row, source - VECTOR, scratch.query, error, rate)
+            move_dense(bridge, row, source - VECTOR, own, error, rate)
         else:
-            move_hashed(bridge, row, source, scratch.query, error, rate)
+            move_hashed(bridge, row, source, own, error, rate)
 
 
 @kernel
@@ -278,18 +326,18 @@ def credit(bridge: BridgeRow, source: int, chance: float, others: int) -> None:
 
 
 @outlined
-def learn(content: Content, scratch: ScratchRow, count: int, rate: float) -> None:
+def learn(content: Content, scratch: ScratchRow, recent: Int32s, count: int, rate: float) -> None:
     """Learn from an item that came: `scratch` has the query, the item and `count` negatives.
 
-    `factorization.learn` left them there.
+    `factorization.learn` left them there, of these `recent` items.
     """
-    bridge, turned, item = content.bridges[0], content.fits[0].turned, int(scratch.drawn[0])
+    bridge, item = content.bridges[0], int(scratch.drawn[0])
     # Of an item that came often each source knows it by heart, noise too.
     fresh = item < len(content.rows) and content.rows[item].lessons < FRESH
     for source in range(SOURCES):
         if has(content.rows, item, source):
-            turn(bridge, source, scratch.query, turned)
-            others = tell(content, source, scratch, count, turned)
+            ask(content, source, scratch.query, recent)
+            others = tell(content, source, scratch, count)
             if others > 0:
                 if fresh:
                     credit(bridge, source, 1.0 - scratch.errors[0], others)
@@ -320,17 +368,17 @@ def share(room: FitRow, rows: Rows[ContentRow], source: int, weight: float) -> N
 
 
 @outlined
-def fit(content: Content, query: Float32s) -> None:
-    """How well each of the room's items fits the query, in sum about 1; of equals all the same."""
+def fit(content: Content, query: Float32s, recent: Int32s) -> None:
+    """How well each of the room's items fits query and recent items, in sum about 1."""
     bridge, rows, room = content.bridges[0], content.rows, content.fits[0]
     for place in range(room.used):
         room.fits[place], room.present[place] = 0.0, 0.0
     for source in range(SOURCES):
-        turn(bridge, source, query, room.turned)
+        ask(content, source, query, recent)
         for place in range(room.used):
             item = int(room.items[place])
             if has(rows, item, source):
-                room.logits[place] = logit(bridge, rows[item], source, query, room.turned)
+                room.logits[place] = logit(bridge, rows[item], source, room.own, room.turned)
         share(room, rows, source, bridge.weights[source])
     for place in range(room.used):
         if room.present[place] > 0.0:

@@ -206,7 +206,9 @@ def learn_item(
         factors, update.recent_items, item, ring, step, rates.factors, scratch
     )
     if told and known.bridges[0].listed > 0:
-        content.learn(known, scratch, rates.factors.negatives, rates.factors.rate)
+        content.learn(
+            known, scratch, update.recent_items, rates.factors.negatives, rates.factors.rate
+        )
     popularity.learn(items[item].popularity, at, rates.popularity_half_life)
     items[item].tone = toned(np.float64(items[item].popularity.weight))
     if update.category_index >= 0:

@@ -18,6 +18,7 @@ from tests.core.worlds import NAME_OF, SMALL, many, message, walked
 from tests.reference.slow_content import SlowContent
 
 ROOMY = msgspec.structs.replace(SMALL, content_buckets=4096)
+NOBODY = np.full(5, -1, np.int32)
 KINDS, MANY = ("tent", "pram", "drum"), 60
 for kind in KINDS:
     NAME_OF.update({identify(name): name for name in (f"{kind} {n}" for n in range(MANY))})
@@ -57,7 +58,7 @@ def fits(model: ShopModel, had: str, items: list[str]) -> list[float]:
     for place, name in enumerate(items):
         room.items[place] = model.items.number_of(identify(name))
     query = np.array(model.factors[model.items.number_of(identify(had))].inward)
-    content.fit(known, query)
+    content.fit(known, query, np.array([model.items.number_of(identify(had))], np.int32))
     return [float(fit) for fit in room.fits[: len(items)]]
 
 
@@ -171,7 +172,7 @@ def test_learning_agrees_with_a_slow_reference() -> None:
     for _ in range(200):
         scratch.query[:] = draw.normal(size=10)
         scratch.drawn[:] = draw.integers(len(items), size=4)
-        content.learn(known, scratch, 3, 0.1)
+        content.learn(known, scratch, NOBODY, 3, 0.1)
         first, *others = scratch.drawn.tolist()
         slow.learn(scratch.query.tolist(), first, others)
 
