@@ -27,6 +27,7 @@ from stream.core.factor_rankers import (
     ISGDFactorization,
     SoftmaxFactorization,
 )
+from stream.core.graph_ranker import GraphPropagation
 from stream.core.implicit import ImplicitRanker
 from stream.core.interest import InterestProfile
 from stream.core.next_category import NextCategory
@@ -129,6 +130,7 @@ ESTIMATORS: dict[str, Contract] = {
     "SoftmaxFactorization": ranker(lambda: SoftmaxFactorization(factors=8, negatives=3)),
     "BPRFactorization": ranker(lambda: BPRFactorization(factors=8, negatives=3, every=2)),
     "ISGDFactorization": ranker(lambda: ISGDFactorization(factors=8, negatives=3)),
+    "GraphPropagation": ranker(lambda: GraphPropagation(8, 4, half_life=600, negatives=3)),
 }
 each_estimator = pytest.mark.parametrize("contract", ESTIMATORS.values(), ids=ESTIMATORS)
 USERS = ["ann", "bob", "eve"]
