@@ -89,6 +89,12 @@ class GraphPropagation(ImplicitRanker):
         self._rings = zeros(1, ring_layout(), RingRow)
         self._rooms = zeros(1, graph.room_layout(factors, negatives), RoomRow)
 
+    def rates(self) -> GraphRates:
+        """The parameters as kernels take them."""
+        return GraphRates(
+            float(self.half_life), float(self.kept), float(self.rate), self.negatives, self.seed
+        )
+
     def _meet(self, user: Hashable) -> None:
         ids, first = np.array([_node(user)], np.int64), np.zeros(1, np.int32)
         self._items.name(self._items.numbers(ids, first)[:1], [str(user)])
@@ -104,11 +110,8 @@ class GraphPropagation(ImplicitRanker):
         return recent
 
     def _learn(self, recent: Int32s, item: int, at: float) -> None:
-        rates = GraphRates(
-            float(self.half_life), float(self.kept), float(self.rate), self.negatives, self.seed
-        )
-        ring, room = self._rings[0], self._rooms[0]
-        graph.learn(self._items.rows, int(recent[0]), item, recent[1:], at, ring, room, rates)
+        rows, ring, room = self._items.rows, self._rings[0], self._rooms[0]
+        graph.learn(rows, int(recent[0]), item, recent[1:], at, ring, room, self.rates())
 
     def _score(self, recent: Int32s, item: int, at: float) -> float:
         if recent[0] < 0:

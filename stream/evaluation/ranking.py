@@ -7,7 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from stream.core.decay import DAY
-from stream.evaluation import ranking_baselines, ranking_engine, ranking_published, ranking_river
+from stream.evaluation import (
+    ranking_baselines,
+    ranking_engine,
+    ranking_graph,
+    ranking_published,
+    ranking_river,
+)
 from stream.evaluation.logs import Log
 from stream.evaluation.plots import lines
 from stream.evaluation.ranking_baselines import GRIDS, METHODS, PLAIN, Judged, Protocol, Tuning
@@ -36,7 +42,7 @@ ASKED = (
     "before. Ranks are among all candidates, of equals the middle one; an item that is no "
     "candidate is missed. Numbers are means over periods: weeks, or days of a log of fewer than "
     "three. What has settings took them from the early periods. Intervals draw whole shoppers. "
-    "ISGD is asked of one event in ten. "
+    "ISGD and LightGCN are asked of one event in ten. "
 )
 LIVE = (
     "The newest list that the shopper had been sent before each event, of the product itself "
@@ -106,6 +112,7 @@ def _live(run: Run) -> None:
         found[name] = ranking_published.judged(run.walk, lists)
         run.report.note(f"{name}: {len(lists.after):,} lists were sent.", table)
     found |= _baselines(run, table, ranking_baselines.live)
+    found[ranking_graph.NAME] = _graph(run, table)
     asked_of_all = dict(found)
     for name, ranker in ranking_river.rankers(run.seed).items():
         run.say(f"{table}: {name}")
@@ -129,6 +136,14 @@ def _baselines(run: Run, table: str, protocol: Protocol) -> dict[str, Judged]:
             _note_tuning(run, table, number, tuning)
         found[name] = protocol(run.walk, number, tuning, run.seed, None)
     return found
+
+
+def _graph(run: Run, table: str) -> Judged:
+    """The graph of shoppers and items, set as did best in the early periods."""
+    run.say(f"{table}: {ranking_graph.NAME}")
+    model = ranking_graph.tuned(run.log, run.walk, run.seed)
+    run.report.note(f"{ranking_graph.NAME}: step size {model.rate:g}.", table)
+    return ranking_graph.live(run.log, run.walk, model)
 
 
 def _note_tuning(run: Run, table: str, number: int, tuning: Tuning) -> None:

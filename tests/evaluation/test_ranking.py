@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from stream.evaluation import ranking, ranking_engine, ranking_published, ranking_river
+from stream.core.graph_ranker import GraphPropagation
+from stream.evaluation import (
+    ranking,
+    ranking_engine,
+    ranking_graph,
+    ranking_published,
+    ranking_river,
+)
 from stream.evaluation.logs import Log
 from stream.evaluation.ranking_baselines import METHODS
 from stream.evaluation.ranking_published import Published, every_change
@@ -148,13 +155,29 @@ def test_rivers_rankers_are_asked_of_a_sample() -> None:
         assert all(1.0 <= rank <= 4.0 for rank in found.values())
 
 
+def test_the_graph_ranks_a_log_as_its_ranker_does() -> None:
+    log = pairs(4)
+    steps, model = walk(log), GraphPropagation()
+    found = ranks(steps, ranking_graph.live(log, steps, model, every=1))
+    taken: set[int] = set()
+    for event, (shopper, item) in enumerate(zip(steps.shoppers, steps.items, strict=True)):
+        if event in found:
+            scores = [model.predict_one(shopper, log.item_names[other]) for other in taken]
+            mine = model.predict_one(shopper, log.item_names[item])
+            above, equal = sum(s > mine for s in scores), sum(s == mine for s in scores)
+            assert found[event] == 1 + above + (equal - 1) / 2
+        model.learn_one(shopper, log.item_names[item], True, {"occurred_at": steps.at[event]})
+        taken.add(int(item))
+    assert sum(rank == 1.0 for rank in found.values()) > len(found) / 2
+
+
 def test_the_report_has_each_method_in_both_protocols() -> None:
     report = Report("toy")
     ranking.tables([pairs(5)], 1, report, lambda line: None)
     tables = report.tables()
     assert tables[0] == "Ranking frozen within periods, toy"
     live = {row.method for row in report.rows if row.table == "Ranking live, toy"}
-    assert live == {OURS, ranking.USUAL, *METHODS, *ranking_river.rankers(1)}
+    assert live == {OURS, ranking.USUAL, *METHODS, ranking_graph.NAME, *ranking_river.rankers(1)}
 
     def value(table: str, method: str, setting: str, metric: str = "recall@20") -> float | None:
         wanted = (table, method, setting, metric)
