@@ -13,6 +13,8 @@ from stream.evaluation.next_category_baselines import METHODS, POPULARITY, Tunin
 from stream.evaluation.next_category_bilinear import NAME as BILINEAR
 from stream.evaluation.next_category_bilinear import bilinear
 from stream.evaluation.next_category_engine import Predicted, predicted
+from stream.evaluation.next_category_graph import NAME as GRAPH
+from stream.evaluation.next_category_graph import by_graph
 from stream.evaluation.next_category_judge import Walk, walk
 from stream.evaluation.plots import reliability
 from stream.evaluation.report import OURS, Metric, Report
@@ -62,8 +64,9 @@ def _table(log: Log, seed: int, report: Report, say: Callable[[str], None]) -> N
         if tuning.half_life < math.inf or tuning.prior != 1.0:
             report.note(f"{name}: {_said(number, tuning)}.", table)
         verdicts[name] = np.asarray(simple(steps, number, tuning))
-    say(f"{table}: {BILINEAR}")
-    verdicts[BILINEAR] = np.asarray(bilinear(steps))
+    for name, way in [(BILINEAR, bilinear), (GRAPH, by_graph)]:
+        say(f"{table}: {name}")
+        verdicts[name] = np.asarray(way(steps))
     for name, found in verdicts.items():
         _rows(report, table, name, found, told, steps, seed)
         if name != OURS:
