@@ -20,12 +20,14 @@ MODULES = {
     "migration": ("stream.evaluation.next_category", "stream.evaluation.horizon_tables"),
     "demand": ("stream.evaluation.demand",),
     "ranking": ("stream.evaluation.ranking",),
+    "ratings": ("stream.evaluation.ratings",),
 }
 TITLES = {
     "drift": "Detecting that an interest moved",
     "migration": "Predicting the next interest",
     "demand": "Forecasting demand",
     "ranking": "Recommending the next items",
+    "ratings": "Foretelling ratings",
 }
 
 
@@ -48,7 +50,7 @@ TITLES = {
 def evaluate(
     what: str, logs: StoredLogs, out: Path, seed: int, settings: Path | None, as_json: bool
 ) -> None:
-    """Measure detection, prediction, demand forecasts or lists, beside simple methods.
+    """Measure detection, prediction, demand, lists or ratings, beside simple methods.
 
     SOURCE is a stored log; what is tuned is tuned on one part of it and reported on
     another, and the report names both. `drift` needs none: it has simulated streams.

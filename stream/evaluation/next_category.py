@@ -64,9 +64,10 @@ def _table(log: Log, seed: int, report: Report, say: Callable[[str], None]) -> N
         if tuning.half_life < math.inf or tuning.prior != 1.0:
             report.note(f"{name}: {_said(number, tuning)}.", table)
         verdicts[name] = np.asarray(simple(steps, number, tuning))
-    for name, way in [(BILINEAR, bilinear), (GRAPH, by_graph)]:
-        say(f"{table}: {name}")
-        verdicts[name] = np.asarray(way(steps))
+    say(f"{table}: {BILINEAR}")
+    verdicts[BILINEAR] = np.asarray(bilinear(steps))
+    say(f"{table}: {GRAPH}")
+    verdicts[GRAPH] = np.asarray(by_graph(steps))
     for name, found in verdicts.items():
         _rows(report, table, name, found, told, steps, seed)
         if name != OURS:
