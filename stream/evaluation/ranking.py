@@ -13,6 +13,7 @@ from stream.evaluation import (
     ranking_graph,
     ranking_published,
     ranking_river,
+    ranking_with_factors,
 )
 from stream.evaluation.logs import Log
 from stream.evaluation.plots import lines
@@ -99,6 +100,10 @@ def _frozen(run: Run) -> None:
     found |= _baselines(run, table, ranking_baselines.frozen)
     for view in (WITH, WITHOUT):
         _table(run, table, FROZEN + ASKED, found, view)
+    ranking_with_factors.table(
+        run.log, run.walk, found[OURS], _settings(run.walk, WITH),
+        Scores(run.walk, run.seed, run.report), run.say,
+    )  # fmt: skip
 
 
 def _live(run: Run) -> None:

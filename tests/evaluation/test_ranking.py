@@ -10,6 +10,7 @@ from stream.evaluation import (
     ranking_graph,
     ranking_published,
     ranking_river,
+    ranking_with_factors,
 )
 from stream.evaluation.logs import Log
 from stream.evaluation.ranking_baselines import METHODS
@@ -195,4 +196,8 @@ def test_the_report_has_each_method_in_both_protocols() -> None:
     assert {row.method for row in paired} == set(METHODS)
     assert value("What lists hold, toy", "popularity", "all periods", "coverage") == 1.0
     assert value("Ranking live, toy, every event", "recency", "all") == 0.0
+    factors = "With and without factors, toy"
+    ways = {row.method for row in report.rows if row.table == factors}
+    assert ways == {OURS, *ranking_with_factors.WAYS}
+    assert value(factors, ranking_with_factors.BARE, "periods 1 to 4") is not None
     assert value("Partitions, toy", OURS, "16 partitions, one shop model") is not None
