@@ -384,7 +384,7 @@ class Shard:
         """
         events = zeros(len(touches), EVENT, Event)
         columns = np.asarray(events)
-        _, times, items, categories, weights, actions, sessions, numbers, _ = zip(
+        _, times, items, categories, weights, actions, sessions, numbers, *_ = zip(
             *touches, strict=True
         )
         columns["occurred_at"] = times

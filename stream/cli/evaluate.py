@@ -24,12 +24,14 @@ MODULES = {
     "migration": ("stream.evaluation.next_category", "stream.evaluation.horizon_tables"),
     "demand": ("stream.evaluation.demand",),
     "ranking": ("stream.evaluation.ranking",),
+    "ratings": ("stream.evaluation.ratings",),
 }
 TITLES = {
     "drift": "Detecting that an interest moved",
     "migration": "Predicting the next interest",
     "demand": "Forecasting demand",
     "ranking": "Recommending the next items",
+    "ratings": "Foretelling ratings",
 }
 PREQUENTIAL, FROZEN = "prequential", "frozen"
 PROTOCOLS = (PREQUENTIAL, FROZEN)
@@ -74,7 +76,7 @@ def evaluate(
     settings: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure detection, prediction, demand forecasts or lists, beside simple methods.
+    """Measure detection, prediction, demand, lists or ratings, beside simple methods.
 
     SOURCE is a stored log; what is tuned is tuned on one part of it and reported on
     another, and the report names both. `drift` and `ranking` need none: they have simulated

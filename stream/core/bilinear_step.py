@@ -12,7 +12,7 @@ import numpy as np
 
 from stream.core import factorization
 from stream.core.compiled import kernel, outlined
-from stream.core.factorization import SPREAD, RingRow, between, product, scrambled, shift
+from stream.core.factorization import RingRow, product, shift
 from stream.core.migration_slots import MigrationRow
 from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows
 
@@ -90,9 +90,7 @@ def step_layout(factors: int, negatives: int) -> Layout:
 @kernel
 def start(row: EmbeddingRow, seed: int) -> None:
     """Give a new category the vector that belongs to its id."""
-    key = scrambled(scrambled(row.id) ^ seed)
-    for place in range(len(row.vector)):
-        row.vector[place] = SPREAD * between(key, place)
+    factorization.begin(row.vector, row.id, 0, seed)
     row.squares = np.float32(CAUTION)
 
 

@@ -36,6 +36,7 @@ class Touch(NamedTuple):
     """64-bit id of the event_id, 0 if none is given."""
     quantity: float = 1.0
     """How many were bought, or whatever was done to them."""
+    rating: float | None = None
 
 
 class Ignored(NamedTuple):
@@ -87,7 +88,7 @@ class Decoder:
             quantity = _quantity(event.quantity)
             return [
                 Touch(event.user_id, at, event.item_id, self._cut(event.category), *known,
-                      session, number, quantity)
+                      session, number, quantity, event.rating)
             ]  # fmt: skip
         return self._basket(event, event.items, at, known, session, number)
 

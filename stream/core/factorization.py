@@ -132,13 +132,19 @@ def between(key: int, place: int) -> float:
 
 
 @kernel
+def begin(vector: Float32s, id: int, first: int, seed: int) -> None:
+    """Give a vector the numbers that belong to an id, from its `first` on."""
+    key = scrambled(scrambled(id) ^ seed)
+    for place in range(len(vector)):
+        vector[place] = SPREAD * between(key, first + place)
+
+
+@kernel
 def start(row: FactorRow, id: int, seed: int) -> None:
     """Give a new item vectors made of its own id, so that who came first never matters."""
     row.id = id
-    key = scrambled(scrambled(id) ^ seed)
-    for place in range(len(row.inward)):
-        row.inward[place] = SPREAD * between(key, place)
-        row.outward[place] = SPREAD * between(key, len(row.inward) + place)
+    begin(row.inward, id, 0, seed)
+    begin(row.outward, id, len(row.inward), seed)
     row.inward_squares = np.float32(CAUTION)
     row.outward_squares = np.float32(CAUTION)
 

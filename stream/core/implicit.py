@@ -43,6 +43,7 @@ class ImplicitRanker(Ranker):  # type: ignore[misc]  # River's types are not che
             return
         at, name = self._time(x), str(item)
         self._latest = max(self._latest, at)
+        self._meet(user)
         ids = np.array([identify(name)], np.int64)
         numbers = self._items.numbers(ids, np.zeros(1, np.int32))[:1]
         self._items.name(numbers, [name])
@@ -94,6 +95,9 @@ class ImplicitRanker(Ranker):  # type: ignore[misc]  # River's types are not che
     @abstractmethod
     def _score(self, recent: Int32s, item: int, at: float) -> float:
         """How likely the item comes after the recent ones."""
+
+    def _meet(self, user: Hashable) -> None:
+        """Make sure that there is what is kept of a user beside the recent items."""
 
     def _begin(self, items: Rows[Any], first: int, last: int) -> None:
         """Prepare new rows."""

@@ -1,5 +1,6 @@
 """A stored log as columns: what the evaluations of models run on."""
 
+import math
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -40,6 +41,8 @@ class Log(NamedTuple):
     item_names: Sequence[str]
     time_zone: str = "UTC"
     """Where the shop's days begin at midnight."""
+    ratings: Float64s = np.zeros(0)
+    """NaN where an event has none; may be empty if no event has one."""
 
 
 class _Names:
@@ -68,7 +71,7 @@ class _Columns:
     def __init__(self) -> None:
         self.shoppers, self.categories, self.items = _Names(), _Names(), _Names()
         self._numbers = array("i"), array("i"), array("i")
-        self._at, self._quantities = array("d"), array("d")
+        self._at, self._quantities, self._ratings = array("d"), array("d"), array("d")
         self._sessions, self._actions = array("q"), array("b")
 
     def __len__(self) -> int:
@@ -83,6 +86,7 @@ class _Columns:
         self._sessions.append(touch.session)
         self._actions.append(touch.action)
         self._quantities.append(getattr(touch, "quantity", 1.0))
+        self._ratings.append(math.nan if touch.rating is None else touch.rating)
 
     def log(self, name: str) -> Log:
         """The columns in time order."""
@@ -92,6 +96,7 @@ class _Columns:
         shoppers, shopper_names = self.shoppers.ordered(numbers[0])
         categories, category_names = self.categories.ordered(numbers[1])
         items, item_names = self.items.ordered(numbers[2])
+        ratings = np.frombuffer(self._ratings, np.float64)[order]
         return Log(
             name=name,
             shoppers=shoppers,
@@ -104,6 +109,7 @@ class _Columns:
             shopper_names=shopper_names,
             category_names=category_names,
             item_names=item_names,
+            ratings=ratings,
         )
 
 
@@ -146,7 +152,9 @@ def between(log: Log, start: float, end: float) -> Log:
     return log._replace(**{name: getattr(log, name)[first:last] for name in COLUMNS})
 
 
-COLUMNS = ("shoppers", "categories", "items", "at", "sessions", "actions", "quantities")
+COLUMNS = (
+    "shoppers", "categories", "items", "at", "sessions", "actions", "quantities", "ratings"
+)  # fmt: skip
 
 
 def at_part(log: Log, part: int) -> Log:

@@ -13,6 +13,8 @@ from stream.evaluation.next_category_baselines import METHODS, POPULARITY, Tunin
 from stream.evaluation.next_category_bilinear import NAME as BILINEAR
 from stream.evaluation.next_category_bilinear import bilinear
 from stream.evaluation.next_category_engine import Predicted, predicted
+from stream.evaluation.next_category_graph import NAME as GRAPH
+from stream.evaluation.next_category_graph import by_graph
 from stream.evaluation.next_category_judge import Walk, walk
 from stream.evaluation.plots import reliability
 from stream.evaluation.report import OURS, Metric, Report
@@ -64,6 +66,8 @@ def _table(log: Log, seed: int, report: Report, say: Callable[[str], None]) -> N
         verdicts[name] = np.asarray(simple(steps, number, tuning))
     say(f"{table}: {BILINEAR}")
     verdicts[BILINEAR] = np.asarray(bilinear(steps))
+    say(f"{table}: {GRAPH}")
+    verdicts[GRAPH] = np.asarray(by_graph(steps))
     for name, found in verdicts.items():
         _rows(report, table, name, found, told, steps, seed)
         if name != OURS:

@@ -12,10 +12,12 @@ from stream.evaluation import (
     ranking_baselines,
     ranking_content,
     ranking_engine,
+    ranking_graph,
     ranking_moves,
     ranking_published,
     ranking_river,
     ranking_windows,
+    ranking_with_factors,
 )
 from stream.evaluation.logs import Log
 from stream.evaluation.ranking_baselines import GRIDS, METHODS, PLAIN, Judged, Protocol, Tuning
@@ -41,7 +43,7 @@ ASKED = (
     "before. Ranks are among all candidates, of equals the middle one; an item that is no "
     "candidate is missed. Numbers are means over periods: weeks, or days of a log of fewer than "
     "three. What has settings took them from the early periods. Intervals draw whole shoppers. "
-    "ISGD is asked of one event in ten. "
+    "ISGD and LightGCN are asked of one event in ten. "
 )
 LIVE = (
     "The newest list that the shopper had been sent before each event, of the product itself "
@@ -118,14 +120,12 @@ def tables(
             _partitions(run)
             ranking_moves.in_log(log, run.walk, plan.settings, Sink(seed, report, say))
             if plan.catalog:
-                case = Case(run.walk, log.item_names, plan.catalog, plan.settings)
-                ranking_content.table(log.name, case, seed, report, say)
+                _new_items(run, plan.catalog)
     if plan.prequential and plan.simulated:
         sink = Sink(seed, report, say)
         ranking_moves.in_simulated_shop(plan.simulated, plan.settings, sink)
         styles, catalog = content_world.made(seed)
-        case = Case(walk(styles), styles.item_names, catalog, plan.settings)
-        ranking_content.table(styles.name, case, seed, report, say)
+        _new_items(Run(styles, walk(styles), plan, seed, report, say), catalog)
 
 
 def _measures(report: Report) -> None:
@@ -142,6 +142,11 @@ def _measures(report: Report) -> None:
     report.measure("mcnemar_p", Metric("McNemar p", 4))
 
 
+def _new_items(run: Run, catalog: Sequence[CatalogEntries]) -> None:
+    case = Case(run.walk, run.log.item_names, catalog, run.plan.settings)
+    ranking_content.table(run.log.name, case, run.seed, run.report, run.say)
+
+
 def _frozen(run: Run) -> None:
     table = f"Ranking frozen within periods, {run.log.name}"
     run.say(f"{table}: {OURS}")
@@ -149,6 +154,10 @@ def _frozen(run: Run) -> None:
     found |= _baselines(run, table, ranking_baselines.frozen)
     for view in (WITH, WITHOUT):
         _table(run, table, FROZEN + ASKED, found, view)
+    ranking_with_factors.table(
+        run.log, run.walk, found[OURS], _settings(run.walk, WITH), run.plan.settings,
+        Scores(run.walk, run.seed, run.report), run.say,
+    )  # fmt: skip
 
 
 def _live(run: Run) -> None:
@@ -166,6 +175,7 @@ def _live(run: Run) -> None:
             table,
         )
     found |= _baselines(run, table, ranking_baselines.live)
+    found[ranking_graph.NAME] = _graph(run, table)
     asked_of_all = dict(found)
     for name, ranker in ranking_river.rankers(run.seed).items():
         run.say(f"{table}: {name}")
@@ -190,6 +200,14 @@ def _baselines(run: Run, table: str, protocol: Protocol) -> dict[str, Judged]:
             _note_tuning(run, table, number, tuning)
         found[name] = protocol(run.walk, number, tuning, run.seed, None)
     return found
+
+
+def _graph(run: Run, table: str) -> Judged:
+    """The graph of shoppers and items, set as did best in the early periods."""
+    run.say(f"{table}: {ranking_graph.NAME}")
+    model = ranking_graph.tuned(run.log, run.walk, run.seed)
+    run.report.note(f"{ranking_graph.NAME}: step size {model.rate:g}.", table)
+    return ranking_graph.live(run.log, run.walk, model)
 
 
 def _note_tuning(run: Run, table: str, number: int, tuning: Tuning) -> None:

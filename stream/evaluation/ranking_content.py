@@ -39,8 +39,8 @@ CATEGORY_POPULARITY = "popularity in category"
 ABOUT = (
     "One in ten of the catalog's items is held out: no event of them is learned. At each event "
     "that took one, after the first 30 % of the log, all held out are ranked by what the catalog "
-    "says of them, for a shopper of whom other items are known; as in the lists, it counts how well "
-    "an item fits times how often one of its category is taken. "
+    "says of them, for a shopper of whom other items are known; as in the lists, it counts how "
+    "well an item fits times how often one of its category is taken. "
 )
 
 

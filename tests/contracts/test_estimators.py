@@ -27,10 +27,12 @@ from stream.core.factor_rankers import (
     ISGDFactorization,
     SoftmaxFactorization,
 )
+from stream.core.graph_ranker import GraphPropagation
 from stream.core.implicit import ImplicitRanker
 from stream.core.interest import InterestProfile
 from stream.core.next_category import NextCategory
 from stream.core.popularity import DecayedPopularity
+from stream.core.rated_ranker import RatedFactorization
 from stream.core.transitions import TransitionCounts
 
 ROOT = Path(__file__).parents[2]
@@ -129,6 +131,14 @@ ESTIMATORS: dict[str, Contract] = {
     "SoftmaxFactorization": ranker(lambda: SoftmaxFactorization(factors=8, negatives=3)),
     "BPRFactorization": ranker(lambda: BPRFactorization(factors=8, negatives=3, every=2)),
     "ISGDFactorization": ranker(lambda: ISGDFactorization(factors=8, negatives=3)),
+    "RatedFactorization": Contract(
+        make=lambda: RatedFactorization(factors=2),
+        learn=RatedFactorization.learn_one,
+        arguments=lambda event: (event.user, event.item, event.weight),
+        ask=lambda model, user, id: (model.predict_one(user, id), model.rank(user, {*IDS, id})),
+        restore=RatedFactorization.restore,
+    ),
+    "GraphPropagation": ranker(lambda: GraphPropagation(8, 4, half_life=600, negatives=3)),
 }
 each_estimator = pytest.mark.parametrize("contract", ESTIMATORS.values(), ids=ESTIMATORS)
 USERS = ["ann", "bob", "eve"]

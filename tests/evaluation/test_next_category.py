@@ -15,6 +15,8 @@ from stream.evaluation.next_category_baselines import (
 )
 from stream.evaluation.next_category_bilinear import NAME, bilinear
 from stream.evaluation.next_category_engine import predicted
+from stream.evaluation.next_category_graph import NAME as GRAPH
+from stream.evaluation.next_category_graph import by_graph
 from stream.evaluation.next_category_judge import walk
 from stream.evaluation.report import OURS, Report
 from stream.settings import Settings
@@ -40,16 +42,24 @@ def test_markov_and_we_know_what_comes_next_and_popularity_does_not() -> None:
     assert found["Markov"] == found[OURS] == 1.0
     assert found["popularity"] is not None
     assert found["popularity"] < 0.6
-    assert {*METHODS, NAME} < found.keys()
+    assert {*METHODS, NAME, GRAPH} < found.keys()
     gate = [row for row in report.rows if row.metric == "observed" and "stay" in row.setting]
     assert [row.value for row in gate] == [0.0] * len(gate)
+
+
+def test_the_graph_knows_which_categories_go_together() -> None:
+    """Popularity holds all four alike; after one of a pair, the pair is more than half."""
+    verdicts = np.asarray(by_graph(walk(alternating())))[EVENTS // 2 :]
+    assert verdicts["rank"].max() <= 2.0
+    assert verdicts["loss"].mean() < np.log(2.0) + 0.1
 
 
 def test_every_method_gives_chances_that_sum_to_one() -> None:
     """A log-loss below 0 would be a chance above 1; that of 27 nats a category held impossible."""
     steps = walk(alternating())
     ways = [np.asarray(simple(steps, number)) for number in range(len(METHODS))]
-    ways += [np.asarray(bilinear(steps)), np.asarray(predicted(steps, Settings()).verdicts)]
+    ways += [np.asarray(way(steps)) for way in (bilinear, by_graph)]
+    ways += [np.asarray(predicted(steps, Settings()).verdicts)]
     for verdicts in ways:
         losses = verdicts["loss"][verdicts["step"] >= 0]
         assert losses.min() >= 0.0

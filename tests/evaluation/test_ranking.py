@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from stream.core.graph_ranker import GraphPropagation
 from stream.evaluation import (
     ranking,
     ranking_baselines,
     ranking_engine,
+    ranking_graph,
     ranking_published,
     ranking_river,
     ranking_windows,
+    ranking_with_factors,
 )
 from stream.evaluation.logs import Log
 from stream.evaluation.ranking import Plan
@@ -160,6 +163,22 @@ def test_rivers_rankers_are_asked_of_a_sample() -> None:
         assert all(1.0 <= rank <= 4.0 for rank in found.values())
 
 
+def test_the_graph_ranks_a_log_as_its_ranker_does() -> None:
+    log = pairs(4)
+    steps, model = walk(log), GraphPropagation()
+    found = ranks(steps, ranking_graph.live(log, steps, model, every=1))
+    taken: set[int] = set()
+    for event, (shopper, item) in enumerate(zip(steps.shoppers, steps.items, strict=True)):
+        if event in found:
+            scores = [model.predict_one(shopper, log.item_names[other]) for other in taken]
+            mine = model.predict_one(shopper, log.item_names[item])
+            above, equal = sum(s > mine for s in scores), sum(s == mine for s in scores)
+            assert found[event] == 1 + above + (equal - 1) / 2
+        model.learn_one(shopper, log.item_names[item], True, {"occurred_at": steps.at[event]})
+        taken.add(int(item))
+    assert sum(rank == 1.0 for rank in found.values()) > len(found) / 2
+
+
 def reported(plan: Plan, log: Log) -> Report:
     report = Report("toy")
     ranking.tables([log], 1, report, lambda line: None, plan._replace(simulated=0))
@@ -171,7 +190,8 @@ def test_the_report_has_each_method_in_both_protocols() -> None:
     tables = report.tables()
     assert tables[0] == "Ranking frozen within periods, toy"
     live = {row.method for row in report.rows if row.table == "Ranking live, toy"}
-    assert live == {OURS, ranking_published.USUAL, *METHODS, *ranking_river.rankers(1)}
+    others = {*METHODS, ranking_graph.NAME, *ranking_river.rankers(1)}
+    assert live == {OURS, ranking_published.USUAL, *others}
 
     def value(table: str, method: str, setting: str, metric: str = "recall@20") -> float | None:
         wanted = (table, method, setting, metric)
@@ -189,6 +209,10 @@ def test_the_report_has_each_method_in_both_protocols() -> None:
     assert {row.method for row in paired} == set(METHODS)
     assert value("What lists hold, toy", "popularity", "all periods", "coverage") == 1.0
     assert value("Ranking live, toy, every event", "recency", "all") == 0.0
+    factors = "With and without factors, toy"
+    ways = {row.method for row in report.rows if row.table == factors}
+    assert ways == {OURS, *ranking_with_factors.WAYS}
+    assert value(factors, ranking_with_factors.BARE, "periods 1 to 4") is not None
     assert value("Partitions, toy", OURS, "16 partitions, one shop model") is not None
     less = f"{tables[0]}, {OURS} less others"
     setting = "periods 3 to 4 (held out)"
@@ -201,7 +225,8 @@ def test_the_report_has_each_method_in_both_protocols() -> None:
 def test_one_protocol_is_measured_alone() -> None:
     tables = reported(Plan(prequential=False), pairs(3)).tables()
     assert tables
-    assert all(table.startswith("Ranking frozen within periods") for table in tables)
+    frozen = ("Ranking frozen within periods", "With and without factors")
+    assert all(table.startswith(frozen) for table in tables)
 
 
 def test_partitions_are_those_asked_for_and_settings_are_the_ones_given() -> None:

@@ -235,6 +235,10 @@ def test_objects_of_another_shape_are_rejected_not_fatal(read: Read, preset: str
         ("ratings.csv", "userId,movieId,rating,timestamp\n196,242,3.0,881250949\n"),
         ("u.data", "196\t242\t3\t881250949\n"),
         ("ratings.dat", "196::242::3::881250949\n"),
+        (
+            "ml-100k.inter",
+            "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t242\t3\t881250949\n",
+        ),
     ],
 )
 def test_movielens_ratings_are_views_in_all_its_editions(read: Read, name: str, text: str) -> None:

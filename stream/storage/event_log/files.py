@@ -25,6 +25,7 @@ FORMATS: dict[str, Format] = {
     ".tsv": "csv",
     ".data": "csv",  # MovieLens 100k
     ".dat": "csv",  # MovieLens 1M and 10M
+    ".inter": "csv",  # RecBole's
     ".parquet": "parquet",
 }
 PACKED = {".gz": "gzip", ".zst": "zstd"}

@@ -196,10 +196,10 @@ PRESETS: dict[str, Layout | Document] = {
     # A rating says that the film was looked at, whatever the stars.
     "movielens": Layout(
         {
-            "user_id": ("userid", "user_id"),
-            "item_id": ("movieid", "movie_id", "item_id", "itemid"),
-            "rating": ("rating",),
-            "occurred_at": ("timestamp",),
+            "user_id": ("userid", "user_id", "user_id:token"),
+            "item_id": ("movieid", "movie_id", "item_id", "itemid", "item_id:token"),
+            "rating": ("rating", "rating:float"),
+            "occurred_at": ("timestamp", "timestamp:float"),
         },
         constants={"event_type": "view_item"},
         order=("user_id", "item_id", "rating", "occurred_at"),
