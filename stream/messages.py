@@ -61,8 +61,13 @@ class BehaviorEvent(Struct, frozen=True, omit_defaults=True, gc=False):
     rating: float | None = None
     brand: str | None = None
     query: str | None = None
-    list_id: str | None = None
-    position: int | None = None
+    list_id: Annotated[
+        str | None,
+        Meta(description="the id of the recommendation delta that was shown, or clicked"),
+    ] = None
+    position: Annotated[
+        int | None, Meta(description="where in that list the item stood, counted from 0")
+    ] = None
     promotion_id: str | None = None
     properties: dict[str, object] | None = None
 
@@ -299,7 +304,8 @@ class RecommendationDelta(Struct, frozen=True, kw_only=True, omit_defaults=True,
     """What changed in a shopper's list, and the whole list. Key: user_id.
 
     Topic: recommendation-deltas. Keep the one with the highest `sequence`: a repeat
-    after a crash may differ.
+    after a crash may differ. What you show of it, and what is clicked, tell in events
+    (view_item_list, select_item) with this `id` as their `list_id`.
     """
 
     id: Name

@@ -10,8 +10,9 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from stream.codebook import Codebook
-from stream.core import engine, engine_rows, sessions
+from stream.core import clicks, engine, engine_rows, sessions
 from stream.core.blend import Blend
+from stream.core.clicks import Clicks, ReasonRecord
 from stream.core.engine import ROW, TURN
 from stream.core.engine_rows import EVENT, PLACES, SLICE, Event, Learned
 from stream.core.events import Decoder, Ignored, Touch
@@ -108,6 +109,9 @@ class Shard:
         self._blend = Blend.of()
         if blended := self._checkpoint.learned(codec.BLEND):
             self._blend = self._blend.restored(blended)
+        self._clicks = Clicks.of()
+        if told := self._checkpoint.learned(codec.CLICKS):
+            self._clicks = self._clicks.restored(told)
         self._foreteller = Foreteller(topic, partition, self.header.settings)
         self._tallies = Tallies(settings)
         self._tallies.restore(self._checkpoint.tallies())
@@ -162,6 +166,10 @@ class Shard:
         """The partition's event time, None before three shoppers were seen."""
         time = float(sessions.now(self._state.clock[0]))
         return time if np.isfinite(time) else None
+
+    def records(self) -> list[ReasonRecord]:
+        """How entries of lists did, by reason, as impressions and clicks told."""
+        return clicks.records(self._clicks.rows[0])
 
     def standings(self) -> list[Standing]:
         """How the predictions of each horizon do."""
@@ -218,7 +226,11 @@ class Shard:
             names,
             self._tallies.take_changed(),
             self._horizons.changed(),
-            [(codec.PREDICTOR, self._predictor.pack()), (codec.BLEND, self._blend.pack())],
+            [
+                (codec.PREDICTOR, self._predictor.pack()),
+                (codec.BLEND, self._blend.pack()),
+                (codec.CLICKS, self._clicks.pack()),
+            ],
         )
         self._stored_categories = len(self.categories)
 
@@ -326,7 +338,7 @@ class Shard:
         """What the loop learns by beside the rows, with room for all of the shop's categories."""
         desk = self._horizons.desk(self._state.codes, shop)
         self._predictor = self._predictor.marking(len(shop.view.categories))
-        return Learned(self._predictor, self._blend, self._horizons.own, desk)
+        return Learned(self._predictor, self._blend, self._clicks, self._horizons.own, desk)
 
     def _take_foreseen(self, shop: ShopModel, outcome: Outcome) -> None:
         name_of = partial(self._codebook.name_of, shop=shop)
@@ -384,15 +396,17 @@ class Shard:
         """
         events = zeros(len(touches), EVENT, Event)
         columns = np.asarray(events)
-        _, times, items, categories, weights, actions, sessions, numbers, *_ = zip(
-            *touches, strict=True
-        )
+        (_, times, items, categories, weights, actions, sessions, numbers, _, _, feedback,
+         sequences, places) = zip(*touches, strict=True)  # fmt: skip
         columns["occurred_at"] = times
         columns["weight"] = weights
         columns["position"] = positions[: len(touches)]
         columns["action"] = actions
         columns["session"] = sessions
         columns["number"] = numbers
+        columns["feedback"] = feedback
+        columns["sequence"] = sequences
+        columns["place"] = places
         columns["left"] = -1
         columns["item_id"] = [NONE if item is None else self._item(item, outcome) for item in items]
         coded = [self._category(category, outcome) for category in categories]
@@ -486,7 +500,8 @@ def warm_up(settings: Settings) -> None:
     engine.run(
         state, results, shop.view,
         Learned(
-            Predictor.of(settings), Blend.of(), horizons.own, horizons.desk(state.codes, shop)
+            Predictor.of(settings), Blend.of(), Clicks.of(), horizons.own,
+            horizons.desk(state.codes, shop),
         ),
         zeros(0, EVENT, Event), 0, 0, engine_rows.rules(settings),
     )  # fmt: skip

@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from stream.core import interest, predictor
+from stream.core import clicks, interest, predictor
+from stream.core.clicks import Clicks
 from stream.core.codes import LAYOUT as CODE
 from stream.core.codes import CodeRow
 from stream.core.ids import identify
 from stream.core.predictor import Predictor
+from stream.core.ranking import REASONS
 from stream.core.rows import Rows, copied, zeros
 from stream.core.sessions import CLOCK, DEADLINE, ClockRow, now
 from stream.core.shop import ShopModel
@@ -136,6 +138,17 @@ class StoredPartition:
             name = names[code] if code >= 0 else shop.categories.names[number]
             chances[name or f"id {view.categories[number].id}"] = round(chance, 4)
         return chances
+
+    def feedback(self) -> dict[str, dict[str, float]]:
+        """How entries of lists did by their reason, of the reasons that anything was told of."""
+        told = self.checkpoint.learned(codec.CLICKS)
+        own = Clicks.of().restored(told) if told else Clicks.of()
+        records = zip(REASONS, clicks.records(own.rows[0]), strict=True)
+        return {
+            reason: {**record._asdict(), "worth": round(record.worth, 4)}
+            for reason, record in records
+            if record.shown
+        }
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the stored bytes, one sentence each."""

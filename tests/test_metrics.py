@@ -58,6 +58,7 @@ def test_a_partition_tells_its_counts_its_clock_and_its_predictions(tmp_path: Pa
     samples = scraped(metrics)
     assert samples["drift_events_total", "3", "accepted"] == 6
     assert samples["drift_events_total", "3", "ignored"] == 1
+    assert samples["drift_reason_worth", "3", "follows"] == 1.0
     assert samples["drift_offset", "3"] == 6
     assert samples["drift_event_time_seconds", "3"] == START + 180
     assert samples["drift_predictions_matured", "week", "3"] == 0

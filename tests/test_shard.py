@@ -1,6 +1,8 @@
 """One partition: what it skips, what it refuses, what it says, and what it stores."""
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -8,6 +10,7 @@ import pytest
 
 from stream.core.engine_rows import PLACES, SLICE
 from stream.core.ids import identify
+from stream.core.ranking import REASONS
 from stream.core.shop import ShopModel
 from stream.errors import StreamError
 from stream.settings import Settings
@@ -182,6 +185,33 @@ def test_what_is_learned_of_the_shop_is_reported_with_its_names(shard: Shard) ->
 
 
 # ------------------------------------------------------------- what it skips and refuses
+
+
+def test_impressions_and_clicks_of_the_last_list_are_counted_by_its_reasons(
+    shard: Shard, tmp_path: Path
+) -> None:
+    walk = ["mug", "dome", "peg", "pan"] * 3
+    others = [touch(n, "bob", 5.0 * n, "tents", item_id=item) for n, item in enumerate(walk)]
+    shop = taught(SMALL, others, tmp_path / "shop")
+    (delta,) = shard.apply([touch(0, "ann", 0, "tents", item_id="dome")], shop).deltas
+    names = [item.item_id for item in delta.items]
+    shown = [{"item_id": name, "position": place} for place, name in enumerate(names)]
+    told = [
+        touch(1, "ann", 1, event_type="view_item_list", list_id=delta.id, items=shown),
+        touch(2, "ann", 1, event_type="view_item_list", list_id="e-0-77-delta-0", items=shown),
+        touch(3, "ann", 1, event_type="view_item_list", list_id=delta.id, item_id="unheard of"),
+    ]
+    shard.apply(told, shop)
+    shard.apply([touch(4, "ann", 2, event_type="click", list_id=delta.id, item_id=names[0])], shop)
+
+    records = dict(zip(REASONS, shard.records(), strict=True))
+    reasons = [item.reason.because for item in delta.items]
+    assert {one: records[one].shown for one in set(reasons)} == Counter(reasons)
+    assert records[reasons[0]].clicked == 1
+    assert sum(record.clicked for record in records.values()) == 1
+    shard.checkpoint()
+    with closing(StoredPartition(tmp_path / "shard")) as stored:
+        assert {one: told["shown"] for one, told in stored.feedback().items()} == Counter(reasons)
 
 
 def test_known_records_are_skipped(shard: Shard) -> None:

@@ -135,6 +135,7 @@ def _overview(partitions: Sequence[Any], shop: Any) -> dict[str, Any]:
                 "event_time": _time(part.clock()),
                 "categories": part.header.categories,
                 **part.header.counts,
+                **({"feedback": told} if (told := part.feedback()) else {}),
             }
             for part in partitions
         },

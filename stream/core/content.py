@@ -16,8 +16,8 @@ import numpy as np
 from stream.core import factorization
 from stream.core.compiled import kernel, outlined
 from stream.core.factorization import ScratchRow
-from stream.core.features import ATTRIBUTES, TEXTS, Int8s
-from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows
+from stream.core.features import ATTRIBUTES, TEXTS
+from stream.core.rows import Float32s, Float64s, Int8s, Int32s, Layout, Rows
 
 VECTORS = 3
 """Sources of vectors; the first that the catalog names get a place."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from stream.core.compiled import kernel
 from stream.core.ranking import RankedRow
-from stream.core.rows import Int64s, Layout, Rows
+from stream.core.rows import Int8s, Int64s, Layout, Rows
 
 LEADERS = 3
 
@@ -12,12 +12,16 @@ LEADERS = 3
 class ServedRow:
     """The last list sent. Not a function of the records alone: no strict state reads it.
 
+    `sequence` is the offset of the record it was sent for, `reasons` why each item is in it.
+
     `moved` asks for a list at the next chance; `stale` says that records were
     caught up since, so that the next list is sent whole.
     """
 
     listed_at: float
+    sequence: int
     items: Int64s
+    reasons: Int8s
     used: int
     since_full: int
     sent: int
@@ -42,7 +46,9 @@ def layout(size: int) -> Layout:
     return np.dtype(
         [
             ("listed_at", "f8"),
+            ("sequence", "i8"),
             ("items", "i8", size),
+            ("reasons", "i1", size),
             ("used", "i4"),
             ("since_full", "i4"),
             ("sent", "u1"),
@@ -90,6 +96,17 @@ def material(row: ServedRow, ranked: Rows[RankedRow], first: int, used: int) -> 
 
 
 @kernel
+def place_of(row: ServedRow, item: int, sequence: int) -> int:
+    """Where the item stands in the list with this sequence; -1 if it was not the last one sent."""
+    if not row.sent or row.sequence != sequence:
+        return -1
+    for place in range(row.used):
+        if row.items[place] == item:
+            return place
+    return -1
+
+
+@kernel
 def send(
     row: ServedRow,
     out: ListRow,
@@ -97,6 +114,7 @@ def send(
     first: int,
     used: int,
     at: float,
+    sequence: int,
     full_every: int,
 ) -> None:
     """Note the list in the row as sent, and in `out` what it replaces."""
@@ -109,6 +127,8 @@ def send(
         out.previous[place] = row.items[place]
     for place in range(used):
         row.items[place] = ranked[first + place].item_id
+        row.reasons[place] = ranked[first + place].reason
+    row.sequence = sequence
     row.used = used
     row.since_full = 0 if full else row.since_full + 1
     row.sent = 1

@@ -3,6 +3,8 @@
 import numpy as np
 
 from stream.core import (
+    clicks,
+    delta,
     drift,
     drift_alert,
     drift_ring,
@@ -23,6 +25,7 @@ from stream.core.delta import due, material, send
 from stream.core.drift import NEVER, STEADY, TOLD
 from stream.core.drift_alert import LastAlertRow
 from stream.core.engine_rows import PLACES, Event, Learned, Results, Rules, State
+from stream.core.events import CLICKED
 from stream.core.foresight import Shopper
 from stream.core.ids import NONE
 from stream.core.migration_slots import MigrationRow
@@ -102,6 +105,7 @@ def offer(
     learned: Learned,
     slot: int,
     event: int,
+    sequence: int,
     at: float,
     rules: Rules,
 ) -> None:
@@ -113,13 +117,14 @@ def offer(
     foretell(state, shop, learned.ahead, slot, at)
     used = ranking.rank(
         shop, first, size, shopper.strict.recents, learned.blend.rows[0],
-        learned.ahead.outlooks[0], rules.slots, rules.listing, at, rules.transition_half_life,
+        learned.clicks.rows[0], learned.ahead.outlooks[0], rules.slots, rules.listing, at,
+        rules.transition_half_life,
     )  # fmt: skip
     state.slots[slot].dirty = 1
     if served.moved or (used > 0 and (served.stale or material(served, shop.ranked, first, used))):
         row = out.lists[progress.lists]
         row.slot, row.event = slot, event
-        send(served, row, shop.ranked, first, used, at, rules.full_list_every)
+        send(served, row, shop.ranked, first, used, at, sequence, rules.full_list_every)
         progress.lists += 1
 
 
@@ -160,7 +165,8 @@ def expire(
         if session.open and not session.late:
             moved = close(state, out, slot, event, place, NEVER, rules)
             if moved and slot != event.slot and not rules.muted:
-                offer(state, out, shop, learned, slot, place, session.last_at, rules)
+                sequence = event.position // PLACES
+                offer(state, out, shop, learned, slot, place, sequence, session.last_at, rules)
     return DONE
 
 
@@ -317,6 +323,17 @@ def learn(
 
 
 @kernel
+def hear(state: State, learned: Learned, event: Event) -> None:
+    """Learn that an entry of the shopper's last list was shown or clicked."""
+    served = state.shoppers[event.slot].served
+    listed = delta.place_of(served, event.item_id, event.sequence)
+    if listed >= 0:
+        shown = int(event.place) if event.place >= 0 else listed
+        reason = int(served.reasons[listed])
+        clicks.show(learned.clicks.rows[0], shown, reason, event.feedback == CLICKED)
+
+
+@kernel
 def serve(
     state: State,
     out: Results,
@@ -335,7 +352,8 @@ def serve(
     if rules.muted:
         served.stale = 1 if counted else served.stale
     elif event.last and (served.moved or (counted and due(served, at, rules.delta_interval))):
-        offer(state, out, shop, learned, event.slot, place, at, rules)
+        sequence = event.position // PLACES
+        offer(state, out, shop, learned, event.slot, place, sequence, at, rules)
 
 
 @kernel
@@ -380,8 +398,11 @@ def run(
         if shoppers.repeated(state.shoppers[event.slot].strict.seen, event.number):
             progress.repeats += 1
             event.repeated = 1
-        elif event.weight > 0.0:
-            learn(state, out, shop, learned, event, place, rules)
-            counted = True
+        else:
+            if event.feedback and not rules.muted:
+                hear(state, learned, event)
+            if event.weight > 0.0:
+                learn(state, out, shop, learned, event, place, rules)
+                counted = True
         serve(state, out, shop, learned, event, place, counted, rules)
     return last

@@ -7,6 +7,7 @@ import numpy as np
 from stream.core import codes, drift, sessions, shoppers
 from stream.core.blend import Blend
 from stream.core.candidates import Listing
+from stream.core.clicks import Clicks
 from stream.core.codes import CodeRow
 from stream.core.delta import ListRow, list_layout
 from stream.core.drift import AlarmRow, WorkRow
@@ -41,10 +42,13 @@ class Event:
     category_id: int
     session: int
     number: int
+    sequence: int
     slot: int
     category: int
     left: int
+    place: int
     action: int
+    feedback: int
     last: int
     repeated: int
     late: int
@@ -59,10 +63,13 @@ EVENT: Layout = np.dtype(
         ("category_id", "i8"),
         ("session", "i8"),
         ("number", "i8"),
+        ("sequence", "i8"),
         ("slot", "i4"),
         ("category", "i4"),
         ("left", "i4"),
+        ("place", "i4"),
         ("action", "i1"),
+        ("feedback", "i1"),
         ("last", "u1"),
         ("repeated", "u1"),
         ("late", "u1"),
@@ -192,6 +199,7 @@ class Learned(NamedTuple):
 
     ahead: Predictor
     blend: Blend
+    clicks: Clicks
     foresight: Foresight
     desk: Desk
 

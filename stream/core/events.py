@@ -18,6 +18,10 @@ VIEW, KEEP, BUY, RETURNED = 0, 1, 2, 3
 MOST_QUANTITY = 1e9
 # An escaped NUL, but not the six characters after an escaped backslash.
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+SHOWN, CLICKED = 1, 2
+FEEDBACK = {"view_item_list": SHOWN, "select_item": CLICKED}
+"""What an event says of a list of ours, if it names one."""
+LIST_ID = re.compile(r".+-\d+-(\d{1,18})-delta-\d+")
 ACTIONS = {"add_to_cart": KEEP, "add_to_wishlist": KEEP, "purchase": BUY, "refund": RETURNED}
 
 
@@ -37,6 +41,12 @@ class Touch(NamedTuple):
     quantity: float = 1.0
     """How many were bought, or whatever was done to them."""
     rating: float | None = None
+    feedback: int = 0
+    """1 for an entry of a list that was shown, 2 for one that was clicked."""
+    sequence: int = -1
+    """Of that list."""
+    place: int = -1
+    """Where in the list it stood, from 0; -1 where it is not told."""
 
 
 class Ignored(NamedTuple):
@@ -63,6 +73,11 @@ class Decoder:
             name: (weights[known], ACTIONS.get(known, VIEW))
             for name, known in settings.canonical_types().items()
         }
+        self._feedback = {
+            name: FEEDBACK[known]
+            for name, known in settings.canonical_types().items()
+            if known in FEEDBACK
+        }
         self._first = datetime(settings.first_year, 1, 1, tzinfo=UTC).timestamp()
         self._last = datetime(settings.last_year + 1, 1, 1, tzinfo=UTC).timestamp()
         self._years = f"{settings.first_year} to {settings.last_year}"
@@ -82,15 +97,16 @@ class Decoder:
         if known is None:
             return Ignored(event.event_type)
         at = self.time(event.occurred_at)
+        heard = self._heard(event)
         session = identify(event.session_id) if event.session_id else NONE
         number = identify(event.event_id) if event.event_id else NONE
         if event.items is None:
             quantity = _quantity(event.quantity)
             return [
                 Touch(event.user_id, at, event.item_id, self._cut(event.category), *known,
-                      session, number, quantity, event.rating)
+                      session, number, quantity, event.rating, *heard, _place(event.position))
             ]  # fmt: skip
-        return self._basket(event, event.items, at, known, session, number)
+        return self._basket(event, event.items, at, known, session, number, heard)
 
     def event(self, value: bytes | None) -> BehaviorEvent:
         """The record as its message, not yet looked at beyond types."""
@@ -122,6 +138,12 @@ class Decoder:
             raise BadRecord(f"occurred_at {occurred_at} is outside the years {self._years}")
         return at
 
+    def _heard(self, event: BehaviorEvent) -> tuple[int, int]:
+        """What the event says of a list, and the list's sequence; of others' lists nothing."""
+        kind = self._feedback.get(event.event_type, 0)
+        of_ours = LIST_ID.fullmatch(event.list_id) if kind and event.list_id else None
+        return (kind, int(of_ours[1])) if of_ours else (0, -1)
+
     def _basket(
         self,
         event: BehaviorEvent,
@@ -130,6 +152,7 @@ class Decoder:
         known: tuple[float, int],
         session: int,
         number: int,
+        heard: tuple[int, int],
     ) -> list[Touch]:
         if not 0 < len(items) <= MOST_ITEMS:
             raise BadRecord(f"{len(items)} items; 1 to {MOST_ITEMS} fit one event - at `$.items`")
@@ -137,9 +160,15 @@ class Decoder:
         numbers = [number and identify(f"{number}:{place}") for place in range(len(items))]
         return [
             Touch(event.user_id, at, item.item_id, self._cut(item.category or event.category),
-                  *known, session, own, _quantity(item.quantity))
+                  *known, session, own, _quantity(item.quantity), None, *heard,
+                  _place(item.position))
             for item, own in zip(items, numbers, strict=True)
         ]  # fmt: skip
+
+
+def _place(position: int | None) -> int:
+    """Where in a list something stood, -1 where it is not told or can't be."""
+    return position if position is not None and 0 <= position < MOST_ITEMS else -1
 
 
 def _quantity(given: float | None) -> float:

@@ -5,9 +5,9 @@ import re
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream.core.ids import identify
+from stream.core.rows import Int8s
 from stream.messages import CatalogItem
 
 TEXTS, ATTRIBUTES = 12, 6
@@ -15,7 +15,6 @@ TEXTS, ATTRIBUTES = 12, 6
 HALF_OCTAVES = 2.0
 """Price bands in each doubling of the price."""
 LARGEST = 127
-Int8s = NDArray[np.int8]
 # Scripts that put no spaces between words: Han, Kana, Hangul, Thai.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f"
 _WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")

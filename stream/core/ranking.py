@@ -20,6 +20,7 @@ from stream.core.candidates import (
     DeskRow,
     Listing,
 )
+from stream.core.clicks import ClicksRow
 from stream.core.compiled import kernel, outlined
 from stream.core.factorization import FactorRow
 from stream.core.ids import NONE
@@ -260,6 +261,28 @@ def explain(
         entry.because = categories[candidate.category].id
 
 
+@kernel
+def liked(desk: DeskRow, candidate: CandidateRow, told: ClicksRow) -> float:
+    """What feedback makes of a candidate's score: the worth of its reasons, by their parts."""
+    if candidate.held:
+        return float(told.worth[RECENTLY])
+    total, worth = 0.0, 0.0
+    for channel in range(CHANNELS):
+        part = desk.scales[channel] * np.float64(candidate.parts[channel])
+        total += part
+        worth += part * told.worth[channel]
+    return worth / total if total > 0.0 else 1.0
+
+
+@kernel
+def heed(desk: DeskRow, found: Rows[CandidateRow], count: int, told: ClicksRow) -> None:
+    """Let clicks on earlier lists raise and lower the scores; without any, nothing changes."""
+    if told.told == 0:
+        return
+    for place in range(count):
+        found[place].score *= np.float32(liked(desk, found[place], told))
+
+
 @outlined
 def rank(
     shop: "ShopView",
@@ -267,6 +290,7 @@ def rank(
     size: int,
     recents: RecentsRow,
     row: BlendRow,
+    told: ClicksRow,
     outlook: OutlookRow,
     slots: int,
     listing: Listing,
@@ -275,12 +299,13 @@ def rank(
 ) -> int:
     """Write the best up to `size` items into `shop.ranked` from `first` on; return how many.
 
-    It reads the model and the blend, and changes none of them; `outlook` and the rest are
-    those of `candidates.collect`.
+    It reads the model, the blend and what clicks told, and changes none of them; `outlook` and
+    the rest are those of `candidates.collect`.
     """
     found, desk = shop.candidates, shop.desks[0]
     count = candidates.collect(shop, recents, outlook, slots, listing, now, half_life)
     score(shop, count, recents, row)
+    heed(desk, found, count, told)
     used = select(shop.ranked, first, size, found, count, recents, shop.factors)
     for place in range(first, first + used):
         entry = shop.ranked[place]

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core.ids import NONE
-from stream.core.rows import Float64s, Int32s, Int64s, Layout, Rows, zeros
+from stream.core.rows import Float64s, Int8s, Int32s, Int64s, Layout, Rows, zeros
 from stream.errors import StreamError
 from stream.messages import ShopRecord, ShopUpdates
 
-Int8s = NDArray[np.int8]
 _decode = msgspec.msgpack.Decoder[ShopRecord](ShopRecord).decode
 RECENT = 5
 """Recent distinct items, and categories, that an update carries."""

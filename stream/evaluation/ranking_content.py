@@ -39,8 +39,8 @@ CATEGORY_POPULARITY = "popularity in category"
 ABOUT = (
     "One in ten of the catalog's items is held out: no event of them is learned. At each event "
     "that took one, after the first 30 % of the log, all held out are ranked by what the catalog "
-    "says of them, for a shopper of whom other items are known; as in the lists, it counts how "
-    "well an item fits times how often one of its category is taken. "
+    "says of them, for a shopper of whom other items are known. As in the lists, ours is how well "
+    "an item fits times the chance of its category, here as the simple method has it. "
 )
 
 
@@ -121,6 +121,8 @@ class _Judge:
         self._groups = np.asarray(model.items.rows)["category"][self._rows]
         layout = recents.layout(2 * RECENT)
         self._recents: dict[int, RecentsRow] = defaultdict(lambda: zeros(1, layout, RecentsRow)[0])
+        groups = np.asarray(model.items.rows)["category"]
+        self._sizes = np.bincount(groups)[self._groups]
         self._taken = np.zeros(model.categories.used + 1)
         self._shoppers: list[int] = []
         self._ranks: dict[str, list[float]] = defaultdict(list)
@@ -173,8 +175,8 @@ class _Judge:
 
     def _scores(self, query: np.ndarray, recent: Int32s) -> Iterable[tuple[str, Float64s]]:
         known = self._model.catalog.content._replace(fits=self._fits)
-        fits = self._fit(known, query, recent)
-        yield OURS, fits * self._chances()
+        fits, categories = self._fit(known, query, recent), self._by_category(recent)
+        yield OURS, fits * (categories / self._sizes + 1e-9)
         yield "content alone", fits
         weights = np.array(known.bridges[0].weights)
         for source in range(SOURCES):
@@ -182,7 +184,7 @@ class _Judge:
                 known.bridges[0].weights[:] = np.where(np.arange(SOURCES) == source, 1.0, 0.0)
                 yield f"{self._called(source)} alone", self._fit(known, query, recent)
         known.bridges[0].weights[:] = weights
-        yield CATEGORY_POPULARITY, self._by_category(recent)
+        yield CATEGORY_POPULARITY, categories
 
     def _fit(self, known: Content, query: np.ndarray, recent: Int32s) -> Float64s:
         room = known.fits[0]
@@ -197,14 +199,6 @@ class _Judge:
     def _called(self, source: int) -> str:
         named = {TEXT: "title", ATTRIBUTE: "attributes"}
         return named.get(source) or f"vector {self._model.catalog.sources[source - VECTOR]}"
-
-    def _chances(self) -> Float64s:
-        """How often an item of each one's category is taken; of a log without categories 1."""
-        if not self._groups.any():
-            return np.ones(len(self._groups))
-        groups = np.asarray(self._model.items.rows)["category"]
-        sizes = np.bincount(groups, minlength=len(self._taken))
-        return np.asarray(((self._taken + 0.5) / np.maximum(sizes, 1))[self._groups])
 
     def _by_category(self, recent: Int32s) -> Float64s:
         groups = np.asarray(self._model.items.rows)["category"]

@@ -7,6 +7,7 @@ import numpy as np
 from stream.core import migration_slots, predictor, ranking, recents, table
 from stream.core.blend import Blend, BlendRow
 from stream.core.candidates import Listing
+from stream.core.clicks import Clicks, ClicksRow
 from stream.core.codes import LAYOUT as CODE
 from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
@@ -59,6 +60,7 @@ class Served(NamedTuple):
     ahead: Predictor
     blend: Rows[BlendRow]
     taught: Rows[BlendRow]
+    told: Rows[ClicksRow]
 
 
 class Manner(NamedTuple):
@@ -78,8 +80,8 @@ def listed(
     if not predictor.predict(served.ahead, moved, names.codes, shop.categories, shop.totals[0], at):
         outlook.end = 0
     return ranking.rank(
-        shop, 0, LONGER, row, served.blend[0], outlook, manner.slots, Listing(True, True), at,
-        manner.half_life,
+        shop, 0, LONGER, row, served.blend[0], served.told[0], outlook, manner.slots,
+        Listing(True, True), at, manner.half_life,
     )  # fmt: skip
 
 
@@ -170,7 +172,9 @@ class Frozen:
             zeros(walk.people, recents.layout(settings.recent_items), RecentsRow),
             zeros(walk.people, migration_slots.layout(settings.prediction_slots), MigrationRow),
         )
-        self._served = Served(Predictor.of(settings), Blend.of().rows, Blend.of().rows)
+        self._served = Served(
+            Predictor.of(settings), Blend.of().rows, Blend.of().rows, Clicks.of().rows
+        )
         self._manner = Manner(settings.prediction_slots, settings.transition_half_life)
         self._board = board(walk.known)
         self._verdicts = zeros(len(walk.at), VERDICT, VerdictRow)

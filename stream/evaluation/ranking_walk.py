@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stream.core.calendar import Calendar
 from stream.core.compiled import outlined
 from stream.core.ids import identify
-from stream.core.rows import Float64s, Int32s, Int64s
+from stream.core.rows import Float64s, Int8s, Int32s, Int64s
 from stream.errors import StreamError
 from stream.evaluation.drift.histories import SESSION_GAP
 from stream.evaluation.logs import RETURNED, Log
@@ -18,7 +18,6 @@ LEAST_WEEKS = 3
 NO_PERIOD = 1 << 30
 BY_ITEM = ("order", "group", "rarity", "percentile")
 Flags = NDArray[np.bool_]
-Int8s = NDArray[np.int8]
 
 
 class Walk(NamedTuple):

@@ -16,6 +16,7 @@ FORESIGHT = b"f"
 AFTER_FORESIGHT = b"g"
 PREDICTOR = b"p"
 BLEND = b"b"
+CLICKS = b"k"
 ROW = b"r"
 # One above the last row key: bytes sort as unsigned.
 AFTER_ROWS = b"s"

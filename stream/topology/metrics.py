@@ -7,7 +7,9 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from stream.core.clicks import ReasonRecord
 from stream.core.horizon import Standing
+from stream.core.ranking import REASONS
 from stream.errors import WrongUse
 from stream.messages import DemandForecast
 from stream.shard import Shard
@@ -20,6 +22,7 @@ class Reading(NamedTuple):
     clock: float | None
     counts: dict[str, int]
     standings: list[Standing]
+    records: list[ReasonRecord]
 
 
 class Scored(NamedTuple):
@@ -42,7 +45,7 @@ class Metrics(Collector):
     def read(self, shard: Shard) -> None:
         """Take down how a partition stands."""
         counts = dict(shard.counts)
-        reading = Reading(shard.offset, shard.clock(), counts, shard.standings())
+        reading = Reading(shard.offset, shard.clock(), counts, shard.standings(), shard.records())
         self._partitions[str(shard.partition)] = reading
 
     def forget(self, partition: int) -> None:
@@ -77,6 +80,7 @@ class Metrics(Collector):
         partitions = sorted(self._partitions.items())
         yield from _progress(partitions)
         yield from _predictions(partitions)
+        yield from _feedback(partitions)
         yield from _forecasts(sorted(self._forecasts.items()))
 
 
@@ -128,6 +132,27 @@ def _predictions(partitions: list[tuple[str, Reading]]) -> Iterator[Metric]:
             if standing.sends_from is not None:
                 least.add_metric(names, standing.sends_from)
     return iter([precision, matured, least, waiting])
+
+
+def _feedback(partitions: list[tuple[str, Reading]]) -> Iterator[Metric]:
+    labels = ["partition", "reason"]
+    shown = CounterMetricFamily(
+        "drift_list_entries_shown", "Entries of lists told as shown, by reason.", labels=labels
+    )
+    clicked = CounterMetricFamily(
+        "drift_list_entries_clicked", "Entries told as clicked, by reason.", labels=labels
+    )
+    worth = GaugeMetricFamily(
+        "drift_reason_worth",
+        "What clicks make of a reason's scores, freed of places; 1 is as all.",
+        labels=labels,
+    )
+    for partition, reading in partitions:
+        for reason, record in zip(REASONS, reading.records, strict=True):
+            shown.add_metric([partition, reason], record.shown)
+            clicked.add_metric([partition, reason], record.clicked)
+            worth.add_metric([partition, reason], record.worth)
+    return iter([shown, clicked, worth])
 
 
 def _forecasts(scores: list[tuple[tuple[str, str], Scored]]) -> Iterator[Metric]:

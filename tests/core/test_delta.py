@@ -25,7 +25,7 @@ def ranked(items: list[int]) -> Rows[RankedRow]:
 
 def sent(row: ServedRow, items: list[int], at: float = 0.0, full_every: int = 3) -> ListRow:
     out = zeros(1, delta.list_layout(SIZE), ListRow)[0]
-    delta.send(row, out, ranked(items), SIZE, len(items), at, full_every)
+    delta.send(row, out, ranked(items), SIZE, len(items), at, 7, full_every)
     return out
 
 
@@ -104,5 +104,14 @@ def test_a_change_is_material_if_items_or_leaders_changed(now: list[int], materi
 def test_an_order_changed_behind_the_leaders_is_not_material() -> None:
     row = zeros(1, delta.layout(5), ServedRow)[0]
     out = zeros(1, delta.list_layout(5), ListRow)[0]
-    delta.send(row, out, ranked([1, 2, 3, 4, 5]), SIZE, 5, 0.0, 3)
+    delta.send(row, out, ranked([1, 2, 3, 4, 5]), SIZE, 5, 0.0, 7, 3)
     assert not delta.material(row, ranked([1, 2, 3, 5, 4]), SIZE, 5)
+
+
+def test_an_item_is_found_in_the_last_list_alone() -> None:
+    row = served()
+    assert delta.place_of(row, 2, 0) == -1
+
+    sent(row, [1, 2, 3])
+    assert [delta.place_of(row, item, 7) for item in (1, 2, 3, 4)] == [0, 1, 2, -1]
+    assert delta.place_of(row, 2, 6) == -1

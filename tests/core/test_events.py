@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stream.core.events import BUY, KEEP, RETURNED, VIEW, Decoder, Ignored, Touch
+from stream.core.events import BUY, CLICKED, KEEP, RETURNED, SHOWN, VIEW, Decoder, Ignored, Touch
 from stream.core.ids import identify
 from stream.errors import BadRecord
 from stream.settings import Settings
@@ -35,6 +35,34 @@ def test_a_view_is_one_touch() -> None:
     assert found == [
         Touch("ann", float(AT), "dome", "tents", 1.0, VIEW, identify("s"), identify("e"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("event_type", "list_id", "feedback", "sequence"),
+    [
+        ("view_item_list", "behavior-events-2-48211-delta-0", SHOWN, 48_211),
+        ("select_item", "behavior-events-2-48211-delta-3", CLICKED, 48_211),
+        ("purchase", "behavior-events-2-48211-delta-0", 0, -1),
+        ("select_item", "winter sale", 0, -1),
+        ("select_item", "behavior-events-2-99999999999999999999-delta-0", 0, -1),
+        ("select_item", None, 0, -1),
+    ],
+)
+def test_impressions_and_clicks_name_a_list_of_ours(
+    event_type: str, list_id: str | None, feedback: int, sequence: int
+) -> None:
+    (found,) = touches(event_type=event_type, list_id=list_id, item_id="dome", position=4)
+    assert (found.feedback, found.sequence, found.place) == (feedback, sequence, 4)
+
+
+def test_each_item_of_an_impression_has_a_place_of_its_own() -> None:
+    shown = [
+        {"item_id": "dome", "position": 0},
+        {"item_id": "peg"},
+        {"item_id": "b", "position": -7},
+    ]
+    found = touches(event_type="view_item_list", list_id="e-0-5-delta-0", items=shown)
+    assert [touch.place for touch in found] == [0, -1, -1]
 
 
 def test_a_quantity_is_the_items_own_and_one_where_none_is_given() -> None:

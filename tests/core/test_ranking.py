@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core import blend, candidates, migration_evidence, ranking, recents
+from stream.core import blend, candidates, clicks, migration_evidence, ranking, recents
 from stream.core.blend import Blend
 from stream.core.candidates import CHANNELS, Listing
+from stream.core.clicks import Clicks, ClicksRow
 from stream.core.ids import identify
 from stream.core.knowledge import ENTER, STAY
 from stream.core.migration_evidence import OutlookRow
@@ -32,6 +33,7 @@ VIEWED, KEPT, BOUGHT = 0, 1, 2
 NEW = Listing(current=False, bought=False)
 ALL = Listing(current=True, bought=True)
 FRESH = Blend.of()
+UNTOLD = Clicks.of()
 STRANGER = "stranger"
 NAME_OF[identify(STRANGER)] = STRANGER
 SLOTS = 2
@@ -77,10 +79,13 @@ def ranked(
     first: int = 0,
     own: Rows[blend.BlendRow] = FRESH.rows,
     expected: dict[str, float] | None = None,
+    told: Rows[ClicksRow] = UNTOLD.rows,
 ) -> list[Entry]:
     view, outlook = model.view, outlook_of(model, expected or {})
     row = recents_of(shopper)
-    used = ranking.rank(view, first, size, row, own[0], outlook, SLOTS, listing, now, HALF_LIFE)
+    used = ranking.rank(
+        view, first, size, row, own[0], told[0], outlook, SLOTS, listing, now, HALF_LIFE
+    )
     return [
         Entry(
             NAME_OF[int(row.item_id)],
@@ -236,7 +241,17 @@ def test_candidates_beyond_the_room_are_dropped() -> None:
     view, row = model.view._replace(candidates=room), recents_of([Had("kite")])
 
     used = ranking.rank(
-        view, 0, 20, row, FRESH.rows[0], outlook_of(model, {}), SLOTS, ALL, 0.0, HALF_LIFE
+        view,
+        0,
+        20,
+        row,
+        FRESH.rows[0],
+        UNTOLD.rows[0],
+        outlook_of(model, {}),
+        SLOTS,
+        ALL,
+        0.0,
+        HALF_LIFE,
     )
     assert used == 2
 
@@ -390,6 +405,19 @@ def test_every_event_is_learned_from_at_first_and_one_in_four_later() -> None:
     row.lessons = ranking.EAGER
     share = np.mean([ranking.sampled(row, 1024 * offset) for offset in range(4000)])
     assert share == pytest.approx(0.25, abs=0.03)
+
+
+def test_reasons_that_are_clicked_more_where_they_are_seen_rise() -> None:
+    model = learned(["tent", "stove"], ["tent", "stove"], ["tent", "lamp"], ["boat", "tent"])
+    before = {entry.item: entry.score for entry in ranked(model, [Had("tent")])}
+    own = Clicks.of()
+    for _ in range(500):
+        clicks.show(own.rows[0], 0, REASONS.index("precedes"), True)
+        clicks.show(own.rows[0], 0, REASONS.index("follows"), False)
+    after = {entry.item: entry.score for entry in ranked(model, [Had("tent")], told=own.rows)}
+
+    assert after["boat"] > 1.5 * before["boat"]
+    assert after["stove"] < before["stove"]
 
 
 def test_an_item_that_the_model_has_yet_to_learn_can_come_back() -> None:
