@@ -136,6 +136,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Items that sell most get a forecast of their own."""
 
     # The shop model
+    most_items: Annotated[int, Meta(ge=100, le=100_000_000)] = 1_000_000
+    """Items that it knows; beyond, those that are touched least are forgotten."""
     neighbors: Slots = 64
     """Items remembered around each item."""
     transition_half_life: Positive = 35 * DAY

@@ -30,7 +30,7 @@ SPACIOUS = msgspec.structs.replace(SMALL, hot_users=ROOMY)
 
 GOLDEN: dict[str, object] = {
     "alerts": 25,
-    "state": "678fcab136f6b912fded85d229cb0157",
+    "state": "f4cd3cb570afe333e829e277a8680c23",
     "model": "b363c76d0fa8081eca2a05e281883661",
 }
 GOLDEN_MADE_BY = ("x86_64", "numba 0.68")

@@ -4,9 +4,10 @@ from typing import Self
 
 import numpy as np
 
-from stream.core import content, features, shelf
+from stream.core import content, features, forgetting, shelf
 from stream.core.candidates import LIKELY
 from stream.core.content import VECTORS, BridgeRow, Content, ContentRow, FitRow
+from stream.core.forgetting import Renumbering
 from stream.core.rows import Layout, Rows, copied, grown, zeros
 from stream.messages import CatalogItem
 from stream.settings import Settings
@@ -59,6 +60,11 @@ class Catalog:
             scales,
             vectors,
         )
+
+    def keep(self, map: Renumbering) -> None:
+        """Take over the new numbers of the items that stay."""
+        rows = forgetting.kept_rows(np.asarray(self.content.rows), map)
+        self.content = self.content._replace(rows=copied(rows, len(rows)))
 
     def tables(self) -> tuple[Rows[ContentRow], Rows[BridgeRow]]:
         """What is stored."""

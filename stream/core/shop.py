@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from stream.core import candidates, factorization, knowledge, ranking, shelf
+from stream.core import candidates, factorization, forgetting, knowledge, ranking, shelf
 from stream.core.candidates import CandidateRow, DeskRow
 from stream.core.catalog import Catalog
 from stream.core.content import Content
@@ -93,8 +93,9 @@ class ShopModel:
     """One replica of what is known about the shop.
 
     It is a function of the settings and the update rows that it was shown, however they
-    were cut into messages. Rows of a partition at or below the highest position applied
-    from it are skipped, so that repeats do no harm.
+    were cut into messages, as long as it has not more than `most_items`: then the least
+    touched are forgotten before the next record. Rows of a partition at or below the highest
+    position applied from it are skipped, so that repeats do no harm.
 
     Parameters
     ----------
@@ -153,6 +154,8 @@ class ShopModel:
         offset = self.position if offset is None else offset
         if offset < self.position:
             return
+        if self.items.used > self.settings.most_items:
+            self._forget()
         if isinstance(record, CatalogEntries):
             self._take_entries(record)
         else:
@@ -268,6 +271,21 @@ class ShopModel:
             self.catalog.content, self._ring, updates, self.applied, self._rates, self._scratch,
         )  # fmt: skip
         self.applied += len(updates)
+
+    def _forget(self) -> None:
+        """Keep the items that are touched most, all under new numbers."""
+        map = forgetting.renumbering(
+            self.items.used_rows(), self.settings.most_items, self._rates.popularity_half_life
+        )
+        names = [self.items.names[number] for number in map.kept.tolist()]
+        rows = forgetting.kept_rows(self.items.used_rows(), map)
+        forgetting.relink(rows, map)
+        factors = forgetting.kept_rows(np.asarray(self.factors)[: self.items.used], map)
+        self.items.refill(rows, names)
+        self.factors = copied(factors, max(1, len(factors)))
+        forgetting.restock(self.categories.used_rows(), map)
+        forgetting.rewrite(np.asarray(self._ring)[0], map)
+        self.catalog.keep(map)
 
     def _take_entries(self, entries: CatalogEntries) -> None:
         """Learn a piece of the catalog: new items and categories get their numbers and names."""
