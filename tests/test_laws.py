@@ -30,8 +30,8 @@ SPACIOUS = msgspec.structs.replace(SMALL, hot_users=ROOMY)
 
 GOLDEN: dict[str, object] = {
     "alerts": 25,
-    "state": "c4b43c777f30fb1aa5c6326d9f6cbdd0",
-    "model": "5474c0f1caa09064448cd1674c738f52",
+    "state": "64f69d1b5b86bb5990f5e3bb88fb9b1d",
+    "model": "2cb8606aa7379d4c41d1968536f93bee",
 }
 GOLDEN_MADE_BY = ("x86_64", "numba 0.68")
 """Elsewhere other mathematics may round otherwise."""

@@ -66,7 +66,7 @@ class Decoder:
         self._last = datetime(settings.last_year + 1, 1, 1, tzinfo=UTC).timestamp()
         self._years = f"{settings.first_year} to {settings.last_year}"
         self._most_bytes = settings.max_value_bytes
-        self._cut = _cutter(settings.category_level)
+        self._cut = cutter(settings.category_level)
 
     def __call__(self, value: bytes | None) -> list[Touch] | Ignored:
         """The record's touches, in order.
@@ -160,7 +160,7 @@ def _rfc3339(text: str) -> float:
     return moment.timestamp()
 
 
-def _cutter(level: int) -> Callable[[str | None], str | None]:
+def cutter(level: int) -> Callable[[str | None], str | None]:
     """What cuts a path `A > B > C` after `level` parts; 0 cuts nothing."""
     if level == 0:
         return lambda category: category

@@ -9,13 +9,15 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from stream.core import candidates, factorization, knowledge, ranking
+from stream.core import candidates, factorization, knowledge, ranking, selection
 from stream.core.candidates import CandidateRow, DeskRow
 from stream.core.factorization import FactorRow, RingRow, ScratchRow
 from stream.core.knowledge import TOTALS, UPDATE, CategoryRow, ItemRow, TotalsRow, Update
 from stream.core.numbering import Identified, Numbering, find_all
 from stream.core.ranking import RankedRow
 from stream.core.rows import Int32s, Int64s, Layout, Rows, UInt8s, copied, fingerprint, grown, zeros
+from stream.core.selection import ChoiceRow
+from stream.core.standing import BARRED, BARRED_CATEGORY, Barred
 from stream.core.table import Cell
 from stream.core.updates import Columns, columns_of
 from stream.errors import StreamError
@@ -41,6 +43,7 @@ class ShopView(NamedTuple):
     totals: Rows[TotalsRow]
     candidates: Rows[CandidateRow]
     desks: Rows[DeskRow]
+    choices: Rows[ChoiceRow]
     ranked: Rows[RankedRow]
 
 
@@ -110,14 +113,11 @@ class ShopModel:
         self.highest: dict[int, int] = {}
         """The highest position learned from each partition."""
         self._rates = knowledge.rates(settings)
+        self._barred = Barred.by(settings)
         self.factors = zeros(1, factorization.layout(settings.factors), FactorRow)
         """One row to each of `items`, under the same number."""
         self.items = Numbering(knowledge.item_layout(settings), ItemRow, self._begin)
-        self.categories = Numbering(
-            knowledge.category_layout(settings),
-            CategoryRow,
-            lambda rows, first, last: knowledge.welcome(self._totals[0], last - first),
-        )
+        self.categories = Numbering(knowledge.category_layout(settings), CategoryRow, self._welcome)
         self._totals = zeros(1, TOTALS, TotalsRow)
         self._ring = zeros(1, factorization.ring_layout(), RingRow)
         scratch = factorization.scratch_layout(settings.factors, settings.negatives)
@@ -125,6 +125,7 @@ class ShopModel:
         self._room = (
             zeros(candidates.ROOM, candidates.CANDIDATE, CandidateRow),
             zeros(1, candidates.desk_layout(settings.factors, settings.recent_items), DeskRow),
+            zeros(1, selection.layout(settings.list_size, settings.interest_slots), ChoiceRow),
             zeros(ranking.LISTS * settings.list_size, ranking.RANKED, RankedRow),
         )
 
@@ -216,6 +217,11 @@ class ShopModel:
         if last > len(self.factors):
             self.factors = grown(self.factors, last)
         knowledge.begin(self.factors, items, first, last, self.settings.seed)
+        _bar(items, first, last, self._barred.items, BARRED)
+
+    def _welcome(self, categories: Rows[CategoryRow], first: int, last: int) -> None:
+        knowledge.welcome(self._totals[0], last - first)
+        _bar(categories, first, last, self._barred.categories, BARRED_CATEGORY)
 
     def _unseen(self, columns: Columns, partition: int) -> Columns:
         """The rows above the highest position seen before each."""
@@ -285,6 +291,13 @@ class ShopModel:
         self._ring = copied(ring, 1)
         self.position, self.applied = header.position, header.applied
         self.highest = dict(header.highest)
+
+
+def _bar(rows: Rows[Row], first: int, last: int, barred: Int64s, flag: int) -> None:
+    """Flag those of the new rows that the settings bar."""
+    if len(barred):
+        new = np.asarray(rows)[first:last]
+        new["standing"][np.isin(new["id"], barred)] |= flag
 
 
 def _names_of(numbering: Numbering[Row], ids: Iterable[int]) -> dict[int, str]:

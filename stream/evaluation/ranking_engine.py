@@ -6,7 +6,6 @@ import numpy as np
 
 from stream.core import migration_slots, predictor, ranking, recents, table
 from stream.core.blend import Blend, BlendRow
-from stream.core.candidates import Listing
 from stream.core.codes import LAYOUT as CODE
 from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
@@ -17,6 +16,7 @@ from stream.core.migration_slots import MigrationRow
 from stream.core.predictor import Predictor
 from stream.core.recents import RecentsRow
 from stream.core.rows import Int32s, Int64s, Rows, zeros
+from stream.core.selection import EVERYTHING
 from stream.core.shop import ShopModel, ShopView
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import UpdateRow, packed
@@ -78,7 +78,7 @@ def listed(
     if not predictor.predict(served.ahead, moved, names.codes, shop.categories, shop.totals[0], at):
         outlook.end = 0
     return ranking.rank(
-        shop, 0, LONGER, row, served.blend[0], outlook, manner.slots, Listing(True, True), at,
+        shop, 0, LONGER, row, served.blend[0], outlook, manner.slots, EVERYTHING, at,
         manner.half_life,
     )  # fmt: skip
 
