@@ -19,6 +19,7 @@ DAY = 86_400.0
 
 Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
+Name = Annotated[str, Meta(min_length=1)]
 Slots = Annotated[int, Meta(ge=2, le=512)]
 Count = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -160,6 +161,21 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """List the item on the screen too."""
     list_bought: bool = False
     """List what the shopper bought too."""
+    list_out_of_stock: bool = False
+    """List what the catalog says is out of stock too."""
+    list_adult: bool = False
+    """List what the catalog says is for adults too."""
+    blocked_items: list[Name] = field(default_factory=list)
+    """Items that no list ever holds, by `item_id`."""
+    blocked_categories: list[Name] = field(default_factory=list)
+    """Categories whose items no list holds, each as events name it (after `category_level`)."""
+    list_per_category: Annotated[int, Meta(ge=0)] = 0
+    """Most entries of one category in a list; 0 for any number."""
+    list_diversity: Literal["none", "mmr", "calibrated"] = "none"
+    """Entries are unlike each other (`mmr`), or of the shopper's interests in their proportions
+    (`calibrated`), at the price of some that are likelier."""
+    list_diversity_weight: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    """How much diversity counts against the score: 0 not at all, 1 alone."""
     delta_interval: Annotated[float, Meta(ge=0)] = 300.0
     """At most one delta a shopper in so long, unless the shopper's interest moved."""
     full_list_every: Count = 20
@@ -193,6 +209,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(
                 f"time_zone {self.time_zone!r} is unknown: give a name like Europe/Berlin"
             ) from None
+        for name in self.blocked_categories:
+            if 0 < self.category_level < name.count(">") + 1:
+                raise ValueError(
+                    f"blocked_categories: {name!r} has more parts than category_level "
+                    f"{self.category_level} leaves: name the part that is left"
+                )
         if self.calibration is not None:
             self.calibration.budget(self.false_alarms_per_10k_events)
         for name, known in [*self.event_types.items(), *((n, n) for n in self.event_weights)]:

@@ -23,6 +23,11 @@ def test_flags_win_over_variables_and_these_over_the_file(tmp_path: Path) -> Non
         ("PREDICTION_PRECISION", "2", "prediction_precision: Expected `float` <= 1.0, got 2"),
         ("SEED", "x", "seed: Expected `int`, got `str`, got 'x'"),
         ("TIME_ZONE", "Mars", "time_zone 'Mars' is unknown: give a name like Europe/Berlin"),
+        ("LIST_DIVERSITY", "more", "'more'; known are none, mmr, calibrated"),
+        ("LIST_DIVERSITY_WEIGHT", "2", "list_diversity_weight: Expected `float` <= 1.0, got 2"),
+        ("LIST_PER_CATEGORY", "-1", "list_per_category: Expected `int` >= 0, got -1"),
+        ("BLOCKED_ITEMS", "tent", "blocked_items: Expected `array`, got `str`, got 'tent'"),
+        ("BLOCKED_CATEGORIES", '[""]', "blocked_categories[0]: Expected `str` of length >= 1"),
         ("LAST_YEAR", "1999", "first_year 2000 is after last_year 1999"),
     ],
 )
@@ -38,3 +43,11 @@ def test_an_unknown_setting_of_a_file_is_refused(tmp_path: Path) -> None:
     file.write_text("sesion_gap = 60\n")
     with pytest.raises(WrongUse, match="sesion_gap"):
         load(file, {})
+
+
+def test_a_blocked_category_that_no_event_can_name_is_refused() -> None:
+    """It would block nothing, and nobody would know."""
+    given = {"DRIFT_BLOCKED_CATEGORIES": '["Home > Toys"]', "DRIFT_CATEGORY_LEVEL": "1"}
+    with pytest.raises(WrongUse, match="'Home > Toys' has more parts than category_level 1"):
+        load(None, given)
+    assert load(None, given | {"DRIFT_CATEGORY_LEVEL": "0"}).blocked_categories == ["Home > Toys"]

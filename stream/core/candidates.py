@@ -112,11 +112,20 @@ def desk_layout(factors: int, recent_items: int) -> Layout:
 
 
 class Listing(NamedTuple):
-    """What a list may hold of what the shopper had."""
+    """What a list may hold, and how it is chosen from that."""
 
     current: bool
-    """The item on the screen."""
+    """It may hold the item on the screen."""
     bought: bool
+    """It may hold what the shopper bought."""
+    hidden: int
+    """Flags of `stream.core.standing`: it holds no item with one of these."""
+    per_category: int
+    """Most entries of one category, 0 for any number."""
+    diversity: int
+    """How entries are made to differ: a place in `stream.core.selection.DIVERSITIES`."""
+    diversity_weight: float
+    """How much that counts against the scores, from 0 to 1."""
 
 
 @kernel

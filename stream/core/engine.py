@@ -18,6 +18,7 @@ from stream.core import (
     recents,
     sessions,
     shoppers,
+    taste,
 )
 from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
@@ -32,6 +33,7 @@ from stream.core.migration_slots import MigrationRow
 from stream.core.predictor import Predictor
 from stream.core.recents import RecentsRow
 from stream.core.rows import Rows
+from stream.core.selection import CALIBRATED
 from stream.core.shop import ShopView
 from stream.core.updates import RECENT, UpdateRow
 
@@ -115,13 +117,16 @@ def offer(
     size = len(served.items)
     first = progress.lists * size
     foretell(state, shop, learned.ahead, slot, at)
+    if rules.listing.diversity == CALIBRATED:
+        taste.note(shop.choices[0].taste, shopper.strict.interest, state.codes)
     used = ranking.rank(
         shop, first, size, shopper.strict.recents, learned.blend.rows[0],
         learned.clicks.rows[0], learned.ahead.outlooks[0], rules.slots, rules.listing, at,
         rules.transition_half_life,
     )  # fmt: skip
     state.slots[slot].dirty = 1
-    if served.moved or (used > 0 and (served.stale or material(served, shop.ranked, first, used))):
+    changed = served.stale or material(served, shop.ranked, first, used)
+    if served.moved or ((used > 0 or served.used > 0) and changed):
         row = out.lists[progress.lists]
         row.slot, row.event = slot, event
         send(served, row, shop.ranked, first, used, at, sequence, rules.full_list_every)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.core import codes, drift, sessions, shoppers
+from stream.core import codes, drift, selection, sessions, shoppers
 from stream.core.blend import Blend
 from stream.core.candidates import Listing
 from stream.core.clicks import Clicks
@@ -176,7 +176,7 @@ def rules(settings: Settings) -> Rules:
         full_list_every=settings.full_list_every,
         flow_window=float(settings.flow_window),
         muted=False,
-        listing=Listing(settings.list_current, settings.list_bought),
+        listing=selection.listing(settings),
         slots=settings.prediction_slots,
     )
 

@@ -150,6 +150,12 @@ def start(row: FactorRow, id: int, seed: int) -> None:
 
 
 @kernel
+def trained(row: FactorRow) -> bool:
+    """Whether the outward vector has learned anything since it started."""
+    return bool(row.outward_squares > np.float32(CAUTION))
+
+
+@kernel
 def product(left: Float32s, right: Float32s) -> np.float32:
     """The dot product, summed in eight lanes: always the same order, and the CPU can keep up."""
     zero = np.float32(0.0)

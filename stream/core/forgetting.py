@@ -1,7 +1,8 @@
 """Which items to forget where there are too many, and how what points at the others follows.
 
 Forgotten are those that are touched least, by their decayed count at the time of the newest
-event; of equals those with the higher id. The others get new row numbers in their old order.
+event; of equals those with the higher id. What the catalog or the settings keep out of lists is
+remembered longest, or it would come back. The others get new row numbers in their old order.
 """
 
 from typing import NamedTuple
@@ -34,7 +35,7 @@ def renumbering(items: Table, most: int, half_life: float) -> Renumbering:
     ages = now - popularity["updated_at"]
     left = np.array([remaining(age, half_life) for age in ages.tolist()])
     weights = popularity["weight"].astype(np.float64) * left
-    order = np.lexsort((items["id"], -weights))
+    order = np.lexsort((items["id"], -weights, items["standing"] == 0))
     kept = np.sort(order[: most - most // AT_ONCE])
     new_of = np.full(len(items), GONE, np.int32)
     new_of[kept] = np.arange(len(kept), dtype=np.int32)

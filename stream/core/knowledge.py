@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.core import content, factorization, popularity, shelf, transitions
+from stream.core import content, factorization, popularity, shelf, standing, transitions
 from stream.core.compiled import kernel
 from stream.core.content import Content
 from stream.core.factorization import FactorRates, FactorRow, RingRow, ScratchRow
@@ -30,12 +30,14 @@ UNSEEN = 0.02
 class ItemRow:
     """One item. `category` is one more than its category's row number, 0 before any is known.
 
-    `tone` is what a ranking multiplies it by: less the more everybody takes it.
+    `tone` is what a ranking multiplies it by: less the more everybody takes it. `standing` are
+    the flags of `stream.core.standing`.
     """
 
     id: int
     category: int
     tone: np.float32
+    standing: int
     popularity: PopularityRow
     transitions: TransitionRow
 
@@ -44,10 +46,11 @@ class CategoryRow:
     """One category. `entries` counts the events in which it was new to a shopper.
 
     `firsts` are transitions of these events alone, their skip weights. `shelf` has its items,
-    `arrivals` the newest that the catalog named.
+    `arrivals` the newest that the catalog named. Its `standing` is for all of them.
     """
 
     id: int
+    standing: int
     entries: float
     popularity: PopularityRow
     transitions: TransitionRow
@@ -123,6 +126,7 @@ def item_layout(settings: Settings) -> Layout:
             ("id", "i8"),
             ("category", "i4"),
             ("tone", "f4"),
+            ("standing", "u1"),
             ("popularity", popularity.LAYOUT),
             ("transitions", transitions.layout(settings.neighbors)),
         ],
@@ -135,6 +139,7 @@ def category_layout(settings: Settings) -> Layout:
     return np.dtype(
         [
             ("id", "i8"),
+            ("standing", "u1"),
             ("entries", "f8"),
             ("popularity", popularity.LAYOUT),
             ("transitions", transitions.layout(settings.category_neighbors)),
@@ -188,8 +193,24 @@ def begin(factors: Rows[FactorRow], items: Rows[ItemRow], first: int, last: int,
 
 
 @kernel
+def tell(items: Rows[ItemRow], item: int, catalog: int) -> None:
+    """Let an item have these of the catalog's flags, and none of its others."""
+    items[item].standing = standing.told(items[item].standing, catalog)
+
+
+@kernel
+def categorize(
+    items: Rows[ItemRow], item: int, categories: Rows[CategoryRow], category: int
+) -> None:
+    """Put an item into a category; what holds for all of that holds for it from now on."""
+    items[item].category = category + 1
+    items[item].standing = standing.placed(items[item].standing, categories[category].standing)
+
+
+@kernel
 def learn_item(
     items: Rows[ItemRow],
+    categories: Rows[CategoryRow],
     factors: Rows[FactorRow],
     known: Content,
     ring: RingRow,
@@ -212,7 +233,7 @@ def learn_item(
     popularity.learn(items[item].popularity, at, rates.popularity_half_life)
     items[item].tone = toned(np.float64(items[item].popularity.weight))
     if update.category_index >= 0:
-        items[item].category = update.category_index + 1
+        categorize(items, item, categories, update.category_index)
 
 
 @kernel
@@ -246,11 +267,19 @@ def learn_updates(
     scratches: Rows[ScratchRow],
 ) -> None:
     """Learn the updates in order; `applied` is how many there were before the first."""
-    for place in range(len(updates)):
-        update = updates[place]
+    for number in range(len(updates)):
+        update = updates[number]
         if update.item_index >= 0:
             learn_item(
-                items, factors, known, rings[0], update, applied + place, rates, scratches[0]
+                items,
+                categories,
+                factors,
+                known,
+                rings[0],
+                update,
+                applied + number,
+                rates,
+                scratches[0],
             )
         if update.category_index >= 0:
             learn_category(categories, totals[0], update, rates)

@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream.core import blend, candidates, factorization, table
+from stream.core import blend, candidates, factorization, selection, standing, table
 from stream.core.blend import BlendRow
 from stream.core.candidates import (
     CATEGORY,
     CHANNELS,
     CONNECTED,
-    NOTHING,
     CandidateRow,
     DeskRow,
     Listing,
 )
 from stream.core.clicks import ClicksRow
 from stream.core.compiled import kernel, outlined
-from stream.core.factorization import FactorRow
 from stream.core.ids import NONE
-from stream.core.knowledge import CategoryRow, ItemRow
+from stream.core.knowledge import ItemRow
 from stream.core.migration_evidence import OutlookRow
 from stream.core.recents import RecentsRow
 from stream.core.rows import Layout, Rows
+from stream.core.selection import EVERYTHING
 from stream.messages import Because
 
 if TYPE_CHECKING:
@@ -176,54 +175,6 @@ def score(shop: "ShopView", count: int, recents: RecentsRow, row: BlendRow) -> i
 
 
 @kernel
-def id_of(candidate: CandidateRow, recents: RecentsRow, factors: Rows[FactorRow]) -> int:
-    """The item's id; one that the model has yet to learn is among the shopper's own."""
-    if candidate.index >= 0:
-        return int(factors[candidate.index].id)
-    return int(recents.items[candidate.held - 1])
-
-
-@kernel
-def beats(
-    chance: np.float32, place: int, other: RankedRow, found: Rows[CandidateRow],
-    recents: RecentsRow, factors: Rows[FactorRow],
-) -> bool:  # fmt: skip
-    """Whether a candidate ranks above an entry; ties go to the lower id."""
-    if chance != other.score:
-        return bool(chance > other.score)
-    mine, its = found[place], found[other.index]
-    return id_of(mine, recents, factors) < id_of(its, recents, factors)
-
-
-@kernel
-def select(
-    ranked: Rows[RankedRow],
-    first: int,
-    size: int,
-    found: Rows[CandidateRow],
-    count: int,
-    recents: RecentsRow,
-    factors: Rows[FactorRow],
-) -> int:
-    """The best up to `size`, with the place among the candidates for `index`; how many."""
-    end = first
-    for place in range(count):
-        chance = found[place].score
-        if not chance > NOTHING or found[place].left_out:
-            continue
-        if end < first + size:
-            end += 1
-        elif not beats(chance, place, ranked[end - 1], found, recents, factors):
-            continue
-        spot = end - 1
-        while spot > first and beats(chance, place, ranked[spot - 1], found, recents, factors):
-            ranked[spot].index, ranked[spot].score = ranked[spot - 1].index, ranked[spot - 1].score
-            spot -= 1
-        ranked[spot].index, ranked[spot].score = place, chance
-    return end - first
-
-
-@kernel
 def loudest(desk: DeskRow, candidate: CandidateRow) -> int:
     """The channel that says most of a candidate; of equals the first."""
     best = 0
@@ -239,13 +190,17 @@ def explain(
     entry: RankedRow,
     candidate: CandidateRow,
     desk: DeskRow,
-    factors: Rows[FactorRow],
-    categories: Rows[CategoryRow],
+    shop: "ShopView",
     recents: RecentsRow,
+    hidden: int,
 ) -> None:
-    """Say which item it is, what has the largest part of its score, and what that rests on."""
+    """Say which item it is, what has the largest part of its score, and what that rests on.
+
+    What must not be listed is not named as that either, unless it is merely sold out.
+    """
     entry.index = candidate.index
-    entry.item_id = id_of(candidate, recents, factors)
+    entry.item_id = selection.id_of(candidate, shop.factors, recents)
+    entry.score = candidate.score
     entry.because = NONE
     if candidate.held:
         entry.reason, entry.share = RECENTLY, np.float32(1.0)
@@ -256,9 +211,13 @@ def explain(
     mine = desk.scales[channel] * np.float64(candidate.parts[channel])
     entry.reason, entry.share = channel, np.float32(mine / total)
     if channel <= CONNECTED:
-        entry.because = recents.items[candidate.source]
+        source = shop.items[desk.recent[candidate.source]]
+        if standing.nameable(source.standing, hidden):
+            entry.because = source.id
     elif channel >= CATEGORY:
-        entry.because = categories[candidate.category].id
+        seller = shop.categories[candidate.category]
+        if standing.nameable(seller.standing, hidden):
+            entry.because = seller.id
 
 
 @kernel
@@ -300,16 +259,17 @@ def rank(
     """Write the best up to `size` items into `shop.ranked` from `first` on; return how many.
 
     It reads the model, the blend and what clicks told, and changes none of them; `outlook` and
-    the rest are those of `candidates.collect`.
+    the rest are those of `candidates.collect`. A calibrated list takes the taste noted in
+    `shop.choices`.
     """
     found, desk = shop.candidates, shop.desks[0]
     count = candidates.collect(shop, recents, outlook, slots, listing, now, half_life)
     score(shop, count, recents, row)
     heed(desk, found, count, told)
-    used = select(shop.ranked, first, size, found, count, recents, shop.factors)
-    for place in range(first, first + used):
-        entry = shop.ranked[place]
-        explain(entry, found[entry.index], desk, shop.factors, shop.categories, recents)
+    used = selection.choose(shop, size, count, recents, listing)
+    for number in range(used):
+        candidate = found[shop.choices[0].chosen[number]]
+        explain(shop.ranked[first + number], candidate, desk, shop, recents, listing.hidden)
     candidates.clear(desk.buckets, found, count)
     return used
 
@@ -333,8 +293,7 @@ def reflect(
 ) -> None:
     """Learn from the item that came, by its id, what the list just before should have said."""
     found, desk = shop.candidates, shop.desks[0]
-    listing = Listing(True, True)
-    count = candidates.collect(shop, recents, outlook, slots, listing, now, half_life)
+    count = candidates.collect(shop, recents, outlook, slots, EVERYTHING, now, half_life)
     context = score(shop, count, recents, row)
     row.lessons += 1
     had = False

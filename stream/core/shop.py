@@ -9,7 +9,16 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from stream.core import candidates, factorization, forgetting, knowledge, ranking, shelf
+from stream.core import (
+    candidates,
+    factorization,
+    forgetting,
+    knowledge,
+    ranking,
+    selection,
+    shelf,
+    standing,
+)
 from stream.core.candidates import CandidateRow, DeskRow
 from stream.core.catalog import Catalog
 from stream.core.content import Content
@@ -20,6 +29,8 @@ from stream.core.knowledge import TOTALS, UPDATE, CategoryRow, ItemRow, TotalsRo
 from stream.core.numbering import Identified, Numbering, find_all
 from stream.core.ranking import RankedRow
 from stream.core.rows import Int32s, Int64s, Layout, Rows, UInt8s, copied, fingerprint, grown, zeros
+from stream.core.selection import ChoiceRow
+from stream.core.standing import BARRED, BARRED_CATEGORY, Barred
 from stream.core.table import Cell
 from stream.core.updates import Columns, columns_of
 from stream.errors import StreamError
@@ -46,6 +57,7 @@ class ShopView(NamedTuple):
     content: Content
     candidates: Rows[CandidateRow]
     desks: Rows[DeskRow]
+    choices: Rows[ChoiceRow]
     ranked: Rows[RankedRow]
 
 
@@ -121,14 +133,11 @@ class ShopModel:
         """What the catalog says of categories."""
         self._cut = cutter(settings.category_level)
         self._rates = knowledge.rates(settings)
+        self._barred = Barred.by(settings)
         self.factors = zeros(1, factorization.layout(settings.factors), FactorRow)
         """One row to each of `items`, under the same number."""
         self.items = Numbering(knowledge.item_layout(settings), ItemRow, self._begin)
-        self.categories = Numbering(
-            knowledge.category_layout(settings),
-            CategoryRow,
-            lambda rows, first, last: knowledge.welcome(self._totals[0], last - first),
-        )
+        self.categories = Numbering(knowledge.category_layout(settings), CategoryRow, self._welcome)
         self.catalog = Catalog(settings)
         """What the shop says of its items."""
         self._totals = zeros(1, TOTALS, TotalsRow)
@@ -138,6 +147,7 @@ class ShopModel:
         self._room = (
             zeros(candidates.ROOM, candidates.CANDIDATE, CandidateRow),
             zeros(1, candidates.desk_layout(settings.factors, settings.recent_items), DeskRow),
+            zeros(1, selection.layout(settings.list_size, settings.interest_slots), ChoiceRow),
             zeros(ranking.LISTS * settings.list_size, ranking.RANKED, RankedRow),
         )
 
@@ -242,6 +252,11 @@ class ShopModel:
         if last > len(self.factors):
             self.factors = grown(self.factors, last)
         knowledge.begin(self.factors, items, first, last, self.settings.seed)
+        _bar(items, first, last, self._barred.items, BARRED)
+
+    def _welcome(self, categories: Rows[CategoryRow], first: int, last: int) -> None:
+        knowledge.welcome(self._totals[0], last - first)
+        _bar(categories, first, last, self._barred.categories, BARRED_CATEGORY)
 
     def _unseen(self, columns: Columns, partition: int) -> Columns:
         """The rows above the highest position seen before each."""
@@ -299,9 +314,10 @@ class ShopModel:
         for number, category, item in zip(numbers.tolist(), categories, entries.items, strict=True):
             row, new = self.items.rows[number], not self.catalog.listed(number)
             self.catalog.take(number, item)
+            knowledge.tell(self.items.rows, number, standing.of(item))
             if category is None:
                 continue
-            row.category = number_of[category] + 1
+            knowledge.categorize(self.items.rows, number, self.categories.rows, number_of[category])
             if new and row.popularity.weight == 0.0:
                 shelf.arrive(self.categories.rows[number_of[category]].arrivals, number)
 
@@ -351,6 +367,13 @@ class ShopModel:
         self.position, self.applied = header.position, header.applied
         self.highest = dict(header.highest)
         self.entries = {self._cut(one.category) or one.category: one for one in header.entries}
+
+
+def _bar(rows: Rows[Row], first: int, last: int, barred: Int64s, flag: int) -> None:
+    """Flag those of the new rows that the settings bar."""
+    if len(barred):
+        new = np.asarray(rows)[first:last]
+        new["standing"][np.isin(new["id"], barred)] |= flag
 
 
 def _names_of(numbering: Numbering[Row], ids: Iterable[int]) -> dict[int, str]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from stream.core import migration_slots, predictor, ranking, recents, table
 from stream.core.blend import Blend, BlendRow
-from stream.core.candidates import Listing
 from stream.core.clicks import Clicks, ClicksRow
 from stream.core.codes import LAYOUT as CODE
 from stream.core.codes import CodeRow
@@ -18,6 +17,7 @@ from stream.core.migration_slots import MigrationRow
 from stream.core.predictor import Predictor
 from stream.core.recents import RecentsRow
 from stream.core.rows import Int32s, Int64s, Rows, zeros
+from stream.core.selection import EVERYTHING
 from stream.core.shop import ShopModel, ShopView
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import UpdateRow, packed
@@ -81,7 +81,7 @@ def listed(
         outlook.end = 0
     return ranking.rank(
         shop, 0, LONGER, row, served.blend[0], served.told[0], outlook, manner.slots,
-        Listing(True, True), at, manner.half_life,
+        EVERYTHING, at, manner.half_life,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from stream.core.ids import identify
 from stream.core.shop import ShopModel
+from stream.core.standing import ADULT
 from stream.core.updates import RECENT
 from stream.messages import CatalogEntries, CatalogItem
 from tests.core.worlds import NAME_OF, NAMES, SMALL, many, message, walked
@@ -92,6 +93,16 @@ def test_what_the_catalog_says_stays_with_its_item() -> None:
     assert model.items.used <= 100
     assert features(model, "thing 7") == wanted
     assert ShopModel.restore(model.snapshot().pack(), FEW).hash() == model.hash()
+
+
+def test_what_is_kept_out_of_lists_is_not_forgotten() -> None:
+    model = ShopModel(FEW)
+    model.apply(CatalogEntries([CatalogItem("thing 0", adult=True)]))
+    model.apply(message(things(1, 150)))
+    model.apply(message(things(150, 151), first=1000))
+
+    assert model.items.used <= 100
+    assert model.items.rows[model.items.number_of(identify("thing 0"))].standing == ADULT
 
 
 def features(model: ShopModel, name: str) -> list[int]:

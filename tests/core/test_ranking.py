@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core import blend, candidates, clicks, migration_evidence, ranking, recents
+from stream.core import (
+    blend,
+    candidates,
+    clicks,
+    knowledge,
+    migration_evidence,
+    ranking,
+    recents,
+    standing,
+)
 from stream.core.blend import Blend
 from stream.core.candidates import CHANNELS, Listing
 from stream.core.clicks import Clicks, ClicksRow
@@ -23,6 +32,7 @@ from stream.core.migration_evidence import OutlookRow
 from stream.core.ranking import REASONS
 from stream.core.recents import RecentsRow
 from stream.core.rows import Rows, zeros
+from stream.core.selection import DIVERSITIES, EVERYTHING
 from stream.core.shop import ShopModel
 from tests.core.worlds import HALF_LIFE, NAME_OF, NAMES, SMALL, many, message, walked
 from tests.reference import slow_ranking
@@ -30,8 +40,8 @@ from tests.reference.slow_ranking import Had
 from tests.reference.slow_shop import SlowUpdate
 
 VIEWED, KEPT, BOUGHT = 0, 1, 2
-NEW = Listing(current=False, bought=False)
-ALL = Listing(current=True, bought=True)
+NEW = EVERYTHING._replace(current=False, bought=False)
+ALL = EVERYTHING
 FRESH = Blend.of()
 UNTOLD = Clicks.of()
 STRANGER = "stranger"
@@ -199,6 +209,40 @@ def test_what_is_on_the_screen_or_bought_is_left_out_unless_asked_for() -> None:
     assert items(NEW._replace(bought=True)) == {"stove", "lamp"}
 
 
+def test_what_must_not_be_listed_is_no_reason_either() -> None:
+    """The shopper looked at a tent that nobody is to be shown."""
+    model = learned(["tent", "stove"], ["tent", "stove"])
+    hidden = NEW._replace(hidden=standing.ADULT | standing.OUT_OF_STOCK)
+    tent = model.items.number_of(identify("tent"))
+
+    knowledge.tell(model.items.rows, tent, standing.OUT_OF_STOCK)
+    (entry,) = ranked(model, [Had("tent")], hidden)
+    assert (entry.item, entry.reason, entry.because) == ("stove", "follows", "tent")
+    knowledge.tell(model.items.rows, tent, standing.ADULT)
+    (entry,) = ranked(model, [Had("tent")], hidden)
+    assert (entry.item, entry.reason, entry.because) == ("stove", "follows", None)
+
+
+def test_a_barred_category_is_no_reason_for_what_it_sold_once() -> None:
+    model = learned(["boat"], ["kite"], category="sport")
+    model.categories.rows[0].standing = standing.BARRED_CATEGORY
+    own = Blend.of().rows
+    own[0].weights[:] = [0.1, 0.1, 0.1, 0.1, 0.6, 0.0]
+    listing = NEW._replace(hidden=standing.NEVER)
+    (entry,) = ranked(model, [Had("boat")], listing, own=own, expected={"g": 0.1, "sport": 0.9})
+
+    assert (entry.item, entry.reason, entry.because) == ("kite", "category", None)
+
+
+def test_what_the_shopper_had_is_not_listed_once_it_is_blocked() -> None:
+    model = learned(["tent"], ["boat"])
+    shopper, listing = [Had("boat"), Had("tent")], NEW._replace(hidden=standing.BLOCKED)
+    assert [entry.item for entry in ranked(model, shopper, listing)] == ["tent"]
+
+    knowledge.tell(model.items.rows, model.items.number_of(identify("tent")), standing.BLOCKED)
+    assert ranked(model, shopper, listing) == []
+
+
 def test_items_that_the_model_does_not_know_are_passed_over() -> None:
     entries = ranked(learned(["tent", "stove"]), [Had(STRANGER), Had("tent")])
     assert {entry.item for entry in entries} == {"stove", "tent"}
@@ -309,7 +353,14 @@ def test_rankings_agree_with_the_slow_reference(
     known = {name: chance for name, chance in expected.items() if name in model.categories.names}
     own = experienced(model, seed)
 
-    entries = ranked(model, shopper, Listing(current, bought), now, own=own, expected=known)
+    entries = ranked(
+        model,
+        shopper,
+        EVERYTHING._replace(current=current, bought=bought),
+        now,
+        own=own,
+        expected=known,
+    )
     slow = slow_ranking.scores(model, shopper, own[0], known, now, HALF_LIFE)
 
     assert {entry.item for entry in entries} == slow_ranking.listed(slow, shopper, current, bought)
@@ -446,7 +497,12 @@ def lists_of_a_run() -> str:
     for update in updates[:60]:
         shopper = [Had(name) for name in update.recent]
         expected = {"sport": 0.4, "camping": 0.3}
-        lists.append(ranked(model, shopper, now=updates[-1].at, own=own, expected=expected))
+        for diversity in range(len(DIVERSITIES)):
+            own_taste = model.view.choices[0].taste
+            own_taste.used, own_taste.categories[:2], own_taste.shares[:2] = 2, [1, 2], [0.7, 0.3]
+            listing = NEW._replace(per_category=2, diversity=diversity, diversity_weight=0.4)
+            now = updates[-1].at
+            lists.append(ranked(model, shopper, listing, now, own=own, expected=expected))
         if shopper:
             reflected(own, model, shopper, update.item)
     return repr((lists, own[0].weights.tolist()))

@@ -201,7 +201,7 @@ def hash_of_a_run() -> str:
     return model.hash()
 
 
-GOLDEN = "08491eddee35bec371ba538441f698a5"
+GOLDEN = "a8cfb7ccba165f0acbdbcfab98f184a3"
 
 
 def test_plain_python_gives_the_same_bytes_as_compiled_code() -> None:

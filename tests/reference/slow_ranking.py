@@ -174,3 +174,61 @@ def listed(
     out = {had.item for had in shopper if had.action == 2 and not bought}
     out |= {had.item for had in shopper[:1] if not current}
     return {name for name, entry in found.items() if entry.score > 0 and name not in out}
+
+
+def best(
+    scores: dict[str, float], category_of: dict[str, str], size: int, per_category: int
+) -> list[str]:
+    """The highest scores first, of equals the lower id, of a category at most so many (0: all)."""
+    chosen: list[str] = []
+    for name in sorted(scores, key=lambda name: (-scores[name], identify(name))):
+        own = category_of.get(name)
+        alike = [other for other in chosen if category_of.get(other) == own]
+        if not (own and per_category) or len(alike) < per_category:
+            chosen.append(name)
+    return chosen[:size]
+
+
+def cosine(one: list[float], other: list[float]) -> float:
+    return (
+        sum(a * b for a, b in zip(one, other, strict=True)) / math.hypot(*one) / math.hypot(*other)
+    )
+
+
+def relevance(
+    name: str,
+    chosen: list[str],
+    scores: dict[str, float],
+    vectors: dict[str, list[float]],
+    category_of: dict[str, str],
+    weight: float,
+) -> float:
+    """What an item is worth beside the chosen: its share of the best score, less its likeness."""
+
+    def likeness(other: str) -> float:
+        if name in vectors and other in vectors:
+            return cosine(vectors[name], vectors[other])
+        return float(name in category_of and category_of[name] == category_of.get(other))
+
+    nearest = max(map(likeness, chosen), default=-1.0)
+    return (1 - weight) * scores[name] / max(scores.values()) - weight * nearest
+
+
+def divergence(chosen: list[str], category_of: dict[str, str], taste: dict[str, float]) -> float:
+    """Kullback and Leibler's, of the list's categories from the taste."""
+    found = [category_of.get(name) for name in chosen]
+    mixed = {one: 0.99 * found.count(one) / len(found) + 0.01 * p for one, p in taste.items()}
+    return sum(p * math.log(p / mixed[one]) for one, p in taste.items() if p > 0)
+
+
+def calibration(
+    name: str,
+    chosen: list[str],
+    scores: dict[str, float],
+    category_of: dict[str, str],
+    taste: dict[str, float],
+    weight: float,
+) -> float:
+    """What the list is worth with this item: its share of the best score, less its divergence."""
+    gained = scores[name] / max(scores.values())
+    return (1 - weight) * gained - weight * divergence([*chosen, name], category_of, taste)

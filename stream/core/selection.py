@@ -1,0 +1,281 @@
+"""From scored candidates to a list: the best that may be listed, so many of a category, diverse.
+
+Diversity is bought with score, one entry after another. By marginal relevance each entry is
+unlike those before it; by calibration their categories come in the shopper's own proportions.
+
+References
+----------
+[^1]: Carbonell and Goldstein 1998. The use of MMR, diversity-based reranking. SIGIR.
+[^2]: Steck 2018. Calibrated recommendations. RecSys.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stream.core import factorization, standing, taste
+from stream.core.candidates import NOTHING, CandidateRow, Listing
+from stream.core.compiled import kernel, outlined
+from stream.core.factorization import FactorRow
+from stream.core.recents import RecentsRow
+from stream.core.rows import Float64s, Int32s, Layout, Rows, UInt8s
+from stream.core.standing import UNKNOWN
+from stream.core.taste import TasteRow
+from stream.settings import Settings
+
+if TYPE_CHECKING:
+    from stream.core.shop import ShopView
+
+DIVERSITIES = ("none", "mmr", "calibrated")
+NONE, MMR, CALIBRATED = 0, 1, 2
+POOL = 5
+"""A diverse list is chosen from so many times as many candidates."""
+OPPOSITE = -1.0
+"""The least that two vectors are alike."""
+EVERYTHING = Listing(True, True, 0, 0, NONE, 0.0)
+"""The best of all candidates, whatever they are."""
+
+
+class ChoiceRow:
+    """Room to choose one list.
+
+    `chosen` and `pool` are places of candidates; the rest is by their spots in the pool:
+    `categories` as items have them, `taken` who is chosen, `nearness` how like one of these
+    each is, `lengths` of vectors, 0 where one has learned nothing, `slots` of `taste`. By
+    these are `entries` of the chosen, and `gains` from one more.
+    """
+
+    chosen: Int32s
+    pool: Int32s
+    categories: Int32s
+    slots: Int32s
+    taken: UInt8s
+    nearness: Float64s
+    lengths: Float64s
+    taste: TasteRow
+    entries: Int32s
+    gains: Float64s
+
+
+def layout(list_size: int, interest_slots: int) -> Layout:
+    """Room for lists of so many entries, of shoppers with so many interests."""
+    pool = POOL * list_size
+    return np.dtype(
+        [
+            *((name, "i4", pool) for name in ("chosen", "pool", "categories", "slots")),
+            ("taken", "u1", pool),
+            *((name, "f8", pool) for name in ("nearness", "lengths")),
+            ("taste", taste.layout(interest_slots)),
+            ("entries", "i4", interest_slots),
+            ("gains", "f8", interest_slots),
+        ],
+        align=True,
+    )
+
+
+def listing(settings: Settings) -> Listing:
+    """What the settings say of lists."""
+    return Listing(
+        settings.list_current,
+        settings.list_bought,
+        standing.hidden(settings),
+        settings.list_per_category,
+        DIVERSITIES.index(settings.list_diversity),
+        float(settings.list_diversity_weight),
+    )
+
+
+@kernel
+def id_of(candidate: CandidateRow, factors: Rows[FactorRow], recents: RecentsRow) -> int:
+    """A candidate's id; one that the shop has no row of is the shopper's own."""
+    if candidate.index < 0:
+        return int(recents.items[candidate.held - 1])
+    return int(factors[candidate.index].id)
+
+
+@kernel
+def beats(
+    found: Rows[CandidateRow], one: int, other: int, factors: Rows[FactorRow], recents: RecentsRow
+) -> bool:
+    """Whether a candidate scores above another; ties go to the lower id."""
+    mine, its = found[one].score, found[other].score
+    if mine != its:
+        return bool(mine > its)
+    return id_of(found[one], factors, recents) < id_of(found[other], factors, recents)
+
+
+@kernel
+def rival(row: ChoiceRow, end: int, category: int, most: int) -> int:
+    """The last of the pool's entries of this category if there are `most`, else -1."""
+    entries, last = 0, -1
+    for spot in range(end):
+        if row.categories[spot] == category:
+            entries, last = entries + 1, spot
+    return last if entries >= most else -1
+
+
+@kernel
+def remove(row: ChoiceRow, end: int, spot: int) -> None:
+    """Close the pool's gap at `spot`."""
+    for other in range(spot, end - 1):
+        row.pool[other] = row.pool[other + 1]
+        row.categories[other] = row.categories[other + 1]
+
+
+@kernel
+def insert(
+    row: ChoiceRow, end: int, room: int, place: int, category: int, found: Rows[CandidateRow],
+    factors: Rows[FactorRow], recents: RecentsRow,
+) -> int:  # fmt: skip
+    """Put a candidate where its score belongs, the last out of a full pool; how many it holds."""
+    end = min(end + 1, room)
+    spot = end - 1
+    while spot > 0 and beats(found, place, row.pool[spot - 1], factors, recents):
+        row.pool[spot], row.categories[spot] = row.pool[spot - 1], row.categories[spot - 1]
+        spot -= 1
+    row.pool[spot], row.categories[spot] = place, category
+    return end
+
+
+@kernel
+def gather(
+    row: ChoiceRow, room: int, shop: "ShopView", count: int, recents: RecentsRow, listing: Listing
+) -> int:
+    """Find the best up to `room` candidates that may be listed, best first; how many.
+
+    A category has its best `per_category` among them. What is put out never comes back: what
+    is best of all candidates so far is best of the best so far and the next one.
+    """
+    found, factors, end = shop.candidates, shop.factors, 0
+    for place in range(count):
+        candidate = found[place]
+        if not candidate.score > NOTHING or candidate.left_out:
+            continue
+        if end == room and not beats(found, place, row.pool[end - 1], factors, recents):
+            continue
+        index, flags, category = int(candidate.index), UNKNOWN, 0
+        if index >= 0:
+            flags, category = int(shop.items[index].standing), int(shop.items[index].category)
+        if not standing.listable(flags, listing.hidden):
+            continue
+        if listing.per_category > 0 and category > 0:
+            last = rival(row, end, category, listing.per_category)
+            if last >= 0:
+                if not beats(found, place, row.pool[last], factors, recents):
+                    continue
+                remove(row, end, last)
+                end -= 1
+        end = insert(row, end, room, place, category, found, factors, recents)
+    return end
+
+
+@kernel
+def likeness(row: ChoiceRow, one: int, other: int, shop: "ShopView") -> float:
+    """How like two of the pool are: the cosine of their outward vectors.
+
+    Where one has learned nothing, or there is none, it is 1 within a category, else 0.
+    """
+    if row.lengths[one] > 0.0 and row.lengths[other] > 0.0:
+        mine = shop.factors[shop.candidates[row.pool[one]].index].outward
+        its = shop.factors[shop.candidates[row.pool[other]].index].outward
+        product = np.float64(factorization.product(mine, its))
+        return float(product / (row.lengths[one] * row.lengths[other]))
+    return 1.0 if 0 < row.categories[one] == row.categories[other] else 0.0
+
+
+@kernel
+def measure(row: ChoiceRow, held: int, shop: "ShopView") -> None:
+    """Find the lengths of the pool's vectors."""
+    for spot in range(held):
+        index, row.lengths[spot] = int(shop.candidates[row.pool[spot]].index), 0.0
+        if index >= 0 and factorization.trained(shop.factors[index]):
+            outward = shop.factors[index].outward
+            row.lengths[spot] = math.sqrt(np.float64(factorization.product(outward, outward)))
+
+
+@kernel
+def best(row: ChoiceRow, held: int, shop: "ShopView", weight: float, diversity: int) -> int:
+    """The spot worth most beside the chosen, of equals the one that scores more; -1 for none.
+
+    Worth are the score, as a share of the best one's, less its nearness or more its gain.
+    """
+    top = np.float64(shop.candidates[row.pool[0]].score)
+    found, highest = -1, -math.inf
+    for spot in range(held):
+        if row.taken[spot]:
+            continue
+        worth = (1.0 - weight) * np.float64(shop.candidates[row.pool[spot]].score) / top
+        if diversity == MMR:
+            worth -= weight * row.nearness[spot]
+        elif row.slots[spot] >= 0:
+            worth += weight * row.gains[row.slots[spot]]
+        if worth > highest:
+            found, highest = spot, worth
+    return found
+
+
+@kernel
+def approach(row: ChoiceRow, held: int, spot: int, shop: "ShopView") -> None:
+    """Let the rest of the pool know how like the chosen spot they are."""
+    for other in range(held):
+        if not row.taken[other]:
+            row.nearness[other] = max(row.nearness[other], likeness(row, spot, other, shop))
+
+
+@kernel
+def weigh(row: ChoiceRow, size: int) -> None:
+    """What one more entry of each category of the taste gains a list that will be `size`."""
+    for slot in range(row.taste.used):
+        row.gains[slot] = taste.gain(row.taste.shares[slot], int(row.entries[slot]), size)
+
+
+@kernel
+def prepare(row: ChoiceRow, held: int, shop: "ShopView", diversity: int) -> None:
+    """Begin with nothing chosen."""
+    for spot in range(held):
+        row.taken[spot], row.nearness[spot] = 0, OPPOSITE
+        row.slots[spot] = taste.slot_of(row.taste, row.categories[spot])
+    for slot in range(row.taste.used):
+        row.entries[slot] = 0
+    if diversity == MMR:
+        measure(row, held, shop)
+
+
+@outlined
+def spread(
+    row: ChoiceRow, held: int, size: int, shop: "ShopView", diversity: int, weight: float
+) -> None:
+    """Choose `size` of the pool, each the one worth most beside those before it."""
+    prepare(row, held, shop, diversity)
+    for number in range(size):
+        if diversity == CALIBRATED:
+            weigh(row, number + 1)
+        spot = best(row, held, shop, weight, diversity)
+        row.chosen[number], row.taken[spot] = row.pool[spot], 1
+        if diversity == MMR:
+            approach(row, held, spot, shop)
+        elif row.slots[spot] >= 0:
+            row.entries[row.slots[spot]] += 1
+
+
+@outlined
+def choose(shop: "ShopView", size: int, count: int, recents: RecentsRow, listing: Listing) -> int:
+    """Leave the list of up to `size` of `count` candidates in `chosen`; how many it has.
+
+    A calibrated list goes by `taste`, which is empty again after it: who wants one notes
+    that first.
+    """
+    row = shop.choices[0]
+    room = len(row.pool)
+    if listing.diversity == NONE:
+        room = min(size, room)
+    held = gather(row, room, shop, count, recents, listing)
+    used = min(size, held)
+    if listing.diversity == NONE:
+        for spot in range(used):
+            row.chosen[spot] = row.pool[spot]
+    else:
+        spread(row, held, used, shop, listing.diversity, listing.diversity_weight)
+    row.taste.used = 0
+    return used
