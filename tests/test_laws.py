@@ -30,7 +30,7 @@ SPACIOUS = msgspec.structs.replace(SMALL, hot_users=ROOMY)
 
 GOLDEN: dict[str, object] = {
     "alerts": 25,
-    "state": "64f69d1b5b86bb5990f5e3bb88fb9b1d",
+    "state": "773dfa743e9bdc1d6281bf39b72b67c3",
     "model": "2cb8606aa7379d4c41d1968536f93bee",
 }
 GOLDEN_MADE_BY = ("x86_64", "numba 0.68")

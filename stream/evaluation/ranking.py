@@ -7,7 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from stream.core.decay import DAY
-from stream.evaluation import ranking_baselines, ranking_engine, ranking_published, ranking_river
+from stream.evaluation import (
+    ranking_baselines,
+    ranking_diversity,
+    ranking_engine,
+    ranking_published,
+    ranking_river,
+)
 from stream.evaluation.logs import Log
 from stream.evaluation.plots import lines
 from stream.evaluation.ranking_baselines import GRIDS, METHODS, PLAIN, Judged, Protocol, Tuning
@@ -84,6 +90,7 @@ def tables(logs: Sequence[Log], seed: int, report: Report, say: Callable[[str], 
         _frozen(run)
         _live(run)
         _partitions(run)
+        ranking_diversity.table(log, run.walk, seed, report, say)
 
 
 def _frozen(run: Run) -> None:

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from stream.evaluation import ranking, ranking_engine, ranking_published, ranking_river
+from stream.evaluation import (
+    ranking,
+    ranking_diversity,
+    ranking_engine,
+    ranking_published,
+    ranking_river,
+)
 from stream.evaluation.logs import Log
 from stream.evaluation.ranking_baselines import METHODS
 from stream.evaluation.ranking_published import Published, every_change
@@ -172,4 +178,8 @@ def test_the_report_has_each_method_in_both_protocols() -> None:
     assert {row.method for row in paired} == set(METHODS)
     assert value("What lists hold, toy", "popularity", "all periods", "coverage") == 1.0
     assert value("Ranking live, toy, every event", "recency", "all") == 0.0
+    for way in ranking_diversity.WAYS:
+        assert value("Diversity, toy", OURS, way) is not None
+        # Of so few records the shop learns nothing before they are over, so no list is sent.
+        assert value("Diversity, toy", OURS, way, "calibration") is None
     assert value("Partitions, toy", OURS, "16 partitions, one shop model") is not None
