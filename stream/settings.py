@@ -174,7 +174,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     list_diversity: Literal["none", "mmr", "calibrated"] = "none"
     """Entries are unlike each other (`mmr`), or of the shopper's interests in their proportions
     (`calibrated`), at the price of some that are likelier."""
-    list_diversity_weight: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    list_diversity_weight: Annotated[float, Meta(ge=0, le=1)] = 0.2
     """How much diversity counts against the score: 0 not at all, 1 alone."""
     delta_interval: Annotated[float, Meta(ge=0)] = 300.0
     """At most one delta a shopper in so long, unless the shopper's interest moved."""

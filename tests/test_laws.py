@@ -30,7 +30,7 @@ SPACIOUS = msgspec.structs.replace(SMALL, hot_users=ROOMY)
 
 GOLDEN: dict[str, object] = {
     "alerts": 25,
-    "state": "b037a2e3d2eb78ac14f29e2281a8f214",
+    "state": "97579bfb87f70e5a03b23291620de201",
     "model": "3a0b2dd608ee835b84413e144e2b54a9",
 }
 GOLDEN_MADE_BY = ("x86_64", "numba 0.68")

@@ -18,8 +18,9 @@ from stream.core import factorization, standing, taste
 from stream.core.candidates import NOTHING, CandidateRow, Listing
 from stream.core.compiled import kernel, outlined
 from stream.core.factorization import FactorRow
+from stream.core.knowledge import ItemRow
 from stream.core.recents import RecentsRow
-from stream.core.rows import Float64s, Int32s, Layout, Rows, UInt8s
+from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows, UInt8s
 from stream.core.standing import UNKNOWN
 from stream.core.taste import TasteRow
 from stream.settings import Settings
@@ -140,14 +141,15 @@ def insert(
 
 @kernel
 def gather(
-    row: ChoiceRow, room: int, shop: "ShopView", count: int, recents: RecentsRow, listing: Listing
-) -> int:
+    row: ChoiceRow, room: int, found: Rows[CandidateRow], count: int, items: Rows[ItemRow],
+    factors: Rows[FactorRow], recents: RecentsRow, listing: Listing,
+) -> int:  # fmt: skip
     """Find the best up to `room` candidates that may be listed, best first; how many.
 
     A category has its best `per_category` among them. What is put out never comes back: what
     is best of all candidates so far is best of the best so far and the next one.
     """
-    found, factors, end = shop.candidates, shop.factors, 0
+    end = 0
     for place in range(count):
         candidate = found[place]
         if not candidate.score > NOTHING or candidate.left_out:
@@ -156,7 +158,7 @@ def gather(
             continue
         index, flags, category = int(candidate.index), UNKNOWN, 0
         if index >= 0:
-            flags, category = int(shop.items[index].standing), int(shop.items[index].category)
+            flags, category = int(items[index].standing), int(items[index].category)
         if not standing.listable(flags, listing.hidden):
             continue
         if listing.per_category > 0 and category > 0:
@@ -171,56 +173,66 @@ def gather(
 
 
 @kernel
-def likeness(row: ChoiceRow, one: int, other: int, shop: "ShopView") -> float:
-    """How like two of the pool are: the cosine of their outward vectors.
+def likeness(row: ChoiceRow, one: int, other: int, mine: Float32s, its: Float32s) -> float:
+    """How like two of the pool are: half by their vectors' cosine, half by being of a category.
 
-    Where one has learned nothing, or there is none, it is 1 within a category, else 0.
+    Where one of the two has learned no vector, or has no category, by what is left; else 0.
     """
+    told, alike = 0.0, 0.0
+    if row.categories[one] > 0 and row.categories[other] > 0:
+        told, alike = 1.0, 1.0 if row.categories[one] == row.categories[other] else 0.0
     if row.lengths[one] > 0.0 and row.lengths[other] > 0.0:
-        mine = shop.factors[shop.candidates[row.pool[one]].index].outward
-        its = shop.factors[shop.candidates[row.pool[other]].index].outward
-        product = np.float64(factorization.product(mine, its))
-        return float(product / (row.lengths[one] * row.lengths[other]))
-    return 1.0 if 0 < row.categories[one] == row.categories[other] else 0.0
+        cosine = np.float64(factorization.product(mine, its))
+        cosine /= row.lengths[one] * row.lengths[other]
+        told, alike = told + 1.0, alike + cosine
+    return alike / told if told > 0.0 else 0.0
 
 
 @kernel
-def measure(row: ChoiceRow, held: int, shop: "ShopView") -> None:
+def measure(row: ChoiceRow, held: int, found: Rows[CandidateRow], factors: Rows[FactorRow]) -> None:
     """Find the lengths of the pool's vectors."""
     for spot in range(held):
-        index, row.lengths[spot] = int(shop.candidates[row.pool[spot]].index), 0.0
-        if index >= 0 and factorization.trained(shop.factors[index]):
-            outward = shop.factors[index].outward
+        index, row.lengths[spot] = int(found[row.pool[spot]].index), 0.0
+        if index >= 0 and factorization.trained(factors[index]):
+            outward = factors[index].outward
             row.lengths[spot] = math.sqrt(np.float64(factorization.product(outward, outward)))
 
 
 @kernel
-def best(row: ChoiceRow, held: int, shop: "ShopView", weight: float, diversity: int) -> int:
+def best(
+    row: ChoiceRow, held: int, found: Rows[CandidateRow], weight: float, diversity: int
+) -> int:
     """The spot worth most beside the chosen, of equals the one that scores more; -1 for none.
 
     Worth are the score, as a share of the best one's, less its nearness or more its gain.
     """
-    top = np.float64(shop.candidates[row.pool[0]].score)
-    found, highest = -1, -math.inf
+    top = np.float64(found[row.pool[0]].score)
+    chosen, highest = -1, -math.inf
     for spot in range(held):
         if row.taken[spot]:
             continue
-        worth = (1.0 - weight) * np.float64(shop.candidates[row.pool[spot]].score) / top
+        worth = (1.0 - weight) * np.float64(found[row.pool[spot]].score) / top
         if diversity == MMR:
             worth -= weight * row.nearness[spot]
         elif row.slots[spot] >= 0:
             worth += weight * row.gains[row.slots[spot]]
         if worth > highest:
-            found, highest = spot, worth
-    return found
+            chosen, highest = spot, worth
+    return chosen
 
 
 @kernel
-def approach(row: ChoiceRow, held: int, spot: int, shop: "ShopView") -> None:
+def approach(
+    row: ChoiceRow, held: int, spot: int, found: Rows[CandidateRow], factors: Rows[FactorRow]
+) -> None:
     """Let the rest of the pool know how like the chosen spot they are."""
+    # Of an item without a row any vector will do: its length says that it has learned none.
+    mine = factors[max(0, found[row.pool[spot]].index)].outward
     for other in range(held):
         if not row.taken[other]:
-            row.nearness[other] = max(row.nearness[other], likeness(row, spot, other, shop))
+            its = factors[max(0, found[row.pool[other]].index)].outward
+            alike = likeness(row, spot, other, mine, its)
+            row.nearness[other] = max(row.nearness[other], alike)
 
 
 @kernel
@@ -231,30 +243,31 @@ def weigh(row: ChoiceRow, size: int) -> None:
 
 
 @kernel
-def prepare(row: ChoiceRow, held: int, shop: "ShopView", diversity: int) -> None:
+def prepare(row: ChoiceRow, held: int) -> None:
     """Begin with nothing chosen."""
     for spot in range(held):
         row.taken[spot], row.nearness[spot] = 0, OPPOSITE
         row.slots[spot] = taste.slot_of(row.taste, row.categories[spot])
     for slot in range(row.taste.used):
         row.entries[slot] = 0
-    if diversity == MMR:
-        measure(row, held, shop)
 
 
 @outlined
 def spread(
-    row: ChoiceRow, held: int, size: int, shop: "ShopView", diversity: int, weight: float
-) -> None:
+    row: ChoiceRow, held: int, size: int, found: Rows[CandidateRow], factors: Rows[FactorRow],
+    diversity: int, weight: float,
+) -> None:  # fmt: skip
     """Choose `size` of the pool, each the one worth most beside those before it."""
-    prepare(row, held, shop, diversity)
+    prepare(row, held)
+    if diversity == MMR:
+        measure(row, held, found, factors)
     for number in range(size):
         if diversity == CALIBRATED:
             weigh(row, number + 1)
-        spot = best(row, held, shop, weight, diversity)
+        spot = best(row, held, found, weight, diversity)
         row.chosen[number], row.taken[spot] = row.pool[spot], 1
         if diversity == MMR:
-            approach(row, held, spot, shop)
+            approach(row, held, spot, found, factors)
         elif row.slots[spot] >= 0:
             row.entries[row.slots[spot]] += 1
 
@@ -264,18 +277,22 @@ def choose(shop: "ShopView", size: int, count: int, recents: RecentsRow, listing
     """Leave the list of up to `size` of `count` candidates in `chosen`; how many it has.
 
     A calibrated list goes by `taste`, which is empty again after it: who wants one notes
-    that first.
+    that first. Without any it is the best.
     """
     row = shop.choices[0]
-    room = len(row.pool)
-    if listing.diversity == NONE:
+    room, diversity = len(row.pool), listing.diversity
+    if diversity == CALIBRATED and row.taste.used == 0:
+        diversity = NONE
+    if diversity == NONE:
         room = min(size, room)
-    held = gather(row, room, shop, count, recents, listing)
+    held = gather(
+        row, room, shop.candidates, count, shop.items, shop.factors, recents, listing
+    )  # fmt: skip
     used = min(size, held)
-    if listing.diversity == NONE:
+    if diversity == NONE:
         for spot in range(used):
             row.chosen[spot] = row.pool[spot]
     else:
-        spread(row, held, used, shop, listing.diversity, listing.diversity_weight)
+        spread(row, held, used, shop.candidates, shop.factors, diversity, listing.diversity_weight)
     row.taste.used = 0
     return used

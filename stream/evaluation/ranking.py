@@ -11,6 +11,7 @@ from stream.evaluation import (
     content_world,
     ranking_baselines,
     ranking_content,
+    ranking_diversity,
     ranking_engine,
     ranking_graph,
     ranking_moves,
@@ -118,7 +119,9 @@ def tables(
         if plan.prequential:
             _live(run)
             _partitions(run)
-            ranking_moves.in_log(log, run.walk, plan.settings, Sink(seed, report, say))
+            sink = Sink(seed, report, say)
+            ranking_diversity.table(log, run.walk, plan.settings, sink)
+            ranking_moves.in_log(log, run.walk, plan.settings, sink)
             if plan.catalog:
                 _new_items(run, plan.catalog)
     if plan.prequential and plan.simulated:

@@ -8,6 +8,7 @@ from stream.core.graph_ranker import GraphPropagation
 from stream.evaluation import (
     ranking,
     ranking_baselines,
+    ranking_diversity,
     ranking_engine,
     ranking_graph,
     ranking_published,
@@ -213,6 +214,10 @@ def test_the_report_has_each_method_in_both_protocols() -> None:
     ways = {row.method for row in report.rows if row.table == factors}
     assert ways == {OURS, *ranking_with_factors.WAYS}
     assert value(factors, ranking_with_factors.BARE, "periods 1 to 4") is not None
+    for way in ranking_diversity.WAYS:
+        assert value("Diversity, toy", OURS, way) is not None
+        # All items are of one category, and so are all lists.
+        assert value("Diversity, toy", OURS, way, "calibration") in (0.0, None)
     assert value("Partitions, toy", OURS, "16 partitions, one shop model") is not None
     less = f"{tables[0]}, {OURS} less others"
     setting = "periods 3 to 4 (held out)"

@@ -206,9 +206,12 @@ def relevance(
     """What an item is worth beside the chosen: its share of the best score, less its likeness."""
 
     def likeness(other: str) -> float:
+        told = []
+        if name in category_of and other in category_of:
+            told.append(float(category_of[name] == category_of[other]))
         if name in vectors and other in vectors:
-            return cosine(vectors[name], vectors[other])
-        return float(name in category_of and category_of[name] == category_of.get(other))
+            told.append(cosine(vectors[name], vectors[other]))
+        return sum(told) / len(told) if told else 0.0
 
     nearest = max(map(likeness, chosen), default=-1.0)
     return (1 - weight) * scores[name] / max(scores.values()) - weight * nearest
