@@ -81,6 +81,7 @@ def replay(
     counted = sources.partitions(partitions)
     meter = Meter()
     source = sources.read(loaded, meter)
+    catalog = _catalog(sources.catalog)
     _make_folder(out)
     prepare(loaded)
     with (
@@ -88,8 +89,7 @@ def replay(
         progress("replaying", meter),
     ):
         run = _Run(source, loaded, state or Path(scratch), counted, out)
-        if sources.catalog:
-            run.learn_catalog(sources.catalog)
+        run.learn_catalog(catalog)
         summary = run.whole(batch_size, skip_seen, keep=state is not None)
     if form == "parquet":
         _to_parquet(out)
@@ -105,6 +105,13 @@ def replay(
             f"none of the {summary['lines']:,} lines is a behavior event; "
             f"{out / DEAD_LETTERS}.jsonl says why of each: is a --preset or --map missing?"
         )
+
+
+def _catalog(path: Path | None) -> list[Any]:
+    """All of it, read before anything is made: what is wrong with it is said first."""
+    from stream.storage.event_log import entries
+
+    return list(entries(path)) if path else []
 
 
 def _make_folder(path: Path) -> None:
@@ -161,11 +168,9 @@ class _Run:
         self._predicted = 0
         self._deltas = 0
 
-    def learn_catalog(self, path: Path) -> None:
+    def learn_catalog(self, pieces: Sequence[Any]) -> None:
         """Show the shop model the catalog before the first event."""
-        from stream.storage.event_log import entries
-
-        self._replay.learn_catalog(entries(path))
+        self._replay.learn_catalog(pieces)
 
     def whole(self, batch_size: int, skip_seen: bool, keep: bool) -> dict[str, Any]:
         """Read, apply, write; the summary."""

@@ -48,7 +48,8 @@ def run(embedded_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
         told = {"DRIFT_METRICS": port, "DRIFT_REPLICA_SAVE_SECONDS": "1"}
         with live.LiveWorker(broker.address, folder / "state", settings=told) as worker:
             out = folder / "out"
-            summary = live.drift("replay", log, "--partitions", live.PARTITIONS, "--out", out)
+            shown = ["--partitions", live.PARTITIONS, "--catalog", catalog]
+            summary = live.drift("replay", log, *shown, "--out", out)
             live.wait_until_read(broker.address)
             yield Run(broker.address, worker, out, summary, f"http://127.0.0.1:{port}/metrics")
 

@@ -62,6 +62,11 @@ def test_products_of_complete_journey_have_a_path_and_a_title_made_of_columns(
     ]
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match=r"c\.jsonl.*no such file|c\.jsonl.*No such file"):
+        list(entries(tmp_path / "c.jsonl"))
+
+
 def test_a_large_catalog_comes_in_pieces_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from stream.core.content import VECTORS
 from stream.errors import WrongUse
 from stream.messages import CatalogCategory, CatalogEntries, CatalogItem
+from stream.storage.event_log import files
 from stream.storage.event_log.catalog import JOURNEY, category_of, table
 from stream.storage.event_log.files import Fields
 from stream.storage.event_log.mapping import Layout, found_columns, text
@@ -43,6 +44,7 @@ def entries(path: Path) -> Iterator[CatalogEntries]:
 
 
 def _lines(path: Path) -> Iterator[CatalogItem | CatalogCategory]:
+    files.check(path)
     columns, rows = table(path)
     category, found = category_of(columns, path), found_columns(COLUMNS, columns)
     sources: set[str] = set()
