@@ -110,7 +110,7 @@ def test_few_busy_shoppers_are_not_spliced() -> None:
 def test_without_a_log_the_simulated_shop_is_measured_alone() -> None:
     report, plan = Report("none"), Plan(simulated=3)
     ranking.tables([], 1, report, lambda line: None, plan)
-    assert report.notes == [(None, "Of 3 simulated shoppers too few moved to measure lists.")]
+    assert report.notes[0] == (None, "Of 3 simulated shoppers too few moved to measure lists.")
 
 
 def test_simulated_movers_take_more_of_what_they_move_to() -> None:
