@@ -1,5 +1,6 @@
 """An alert of any kind as the cells of one row, for people."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from stream.messages import (
@@ -11,6 +12,7 @@ from stream.messages import (
     ShareChange,
 )
 
+NO_NAMES: Mapping[str, str] = {}
 WHY = 3
 """So many of the largest share changes, or sources, are told."""
 # Column and width; the last takes what is left.
@@ -35,20 +37,21 @@ def categories(alert: Alert) -> tuple[str | None, str]:
     return origin, alert.to_category
 
 
-def cells(alert: Alert) -> tuple[str, ...]:
-    """An alert as the cells of its row."""
+def cells(alert: Alert, names: Mapping[str, str] = NO_NAMES) -> tuple[str, ...]:
+    """An alert as the cells of its row; `names` are what categories are called."""
     at = alert.window_ends_at if isinstance(alert, PopulationAlert) else alert.occurred_at
     who = "the shop" if isinstance(alert, PopulationAlert) else alert.user_id
     origin, target = categories(alert)
     time = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
-    return time, who, origin or "", target, *_told(alert)
+    called = [names.get(category, category) if category else "" for category in (origin, target)]
+    return time, who, *called, *_told(alert, names)
 
 
-def _told(alert: Alert) -> tuple[str, str, str, str]:
+def _told(alert: Alert, names: Mapping[str, str]) -> tuple[str, str, str, str]:
     """What, how strong, how sure, why."""
     match alert:
         case MigrationAlert():
-            why = ", ".join(map(_changed, alert.changes[:WHY]))
+            why = ", ".join(_changed(change, names) for change in alert.changes[:WHY])
             return alert.pattern, f"{alert.strength:.2f}", f"{alert.score:.3f}", why
         case PredictedAlert():
             why = (
@@ -60,20 +63,22 @@ def _told(alert: Alert) -> tuple[str, str, str, str]:
             return came, "", "", f"predicted at {alert.probability:.3f} for the {alert.horizon}"
         case PopulationAlert():
             what = "withdrawn" if alert.withdrawn else alert.direction
-            return what, f"x{alert.ratio:.2f}", "", _shoppers(alert)
+            return what, f"x{alert.ratio:.2f}", "", _shoppers(alert, names)
 
 
-def _shoppers(alert: PopulationAlert) -> str:
+def _shoppers(alert: PopulationAlert, names: Mapping[str, str]) -> str:
     where = "to" if alert.direction == "falling" else "from"
-    names = ", ".join(source.category for source in alert.sources[:WHY])
+    sources = (source.category for source in alert.sources[:WHY])
+    called = ", ".join(names.get(category, category) for category in sources)
     told = f"{alert.shoppers_before} -> {alert.shoppers} shoppers"
-    return f"{told}, mostly {where} {names}" if names else told
+    return f"{told}, mostly {where} {called}" if called else told
 
 
-def _changed(change: ShareChange) -> str:
+def _changed(change: ShareChange, names: Mapping[str, str] = NO_NAMES) -> str:
     """How a category's share changed.
 
     >>> _changed(ShareChange("tents", before=0.52, after=0.08))
     'tents 52 % -> 8 %'
     """
-    return f"{change.category} {100 * change.before:.0f} % -> {100 * change.after:.0f} %"
+    called = names.get(change.category, change.category)
+    return f"{called} {100 * change.before:.0f} % -> {100 * change.after:.0f} %"

@@ -1,8 +1,9 @@
 """`drift watch`: the alerts as they come."""
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 
 import click
 import msgspec
@@ -30,6 +31,12 @@ WIDTH = 160
     default=0.0,
     help="Only from this score, or predicted probability, up.",
 )
+@click.option(
+    "--catalog",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Show categories by their names in this catalog.",
+)
 @click.option("--from-beginning", is_flag=True, help="Begin with the oldest alert, not the next.")
 @click.option("--count", type=click.IntRange(1), help="Stop after so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -39,17 +46,26 @@ def watch(
     scope: str | None,
     kind: str | None,
     min_score: float,
+    catalog: Path | None,
     from_beginning: bool,
     count: int | None,
     as_json: bool,
 ) -> None:
     """Follow the alerts topic until Ctrl-C."""
-    show = _print_json if as_json else _Rows().print
+    show = _print_json if as_json else _Rows(_names(catalog)).print
     alerts = follow(broker, from_beginning)
     wanted = (a for a in alerts if _matches(a, category, scope, kind, min_score))
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(alerts):
         for alert in islice(wanted, count):
             show(alert)
+
+
+def _names(catalog: Path | None) -> dict[str, str]:
+    """What a catalog calls its categories."""
+    from stream.storage.event_log import entries
+
+    pieces = entries(catalog) if catalog else ()
+    return {one.category: one.name for piece in pieces for one in piece.categories if one.name}
 
 
 def follow(broker: str, from_beginning: bool = False) -> Generator[Alert]:
@@ -105,11 +121,12 @@ def _print_json(alert: Alert) -> None:
 class _Rows:
     """Prints alerts as rows of one table, each when it comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[str, str]) -> None:
         from rich.console import Console
 
         console = Console(highlight=False)
         self._console = console if console.is_terminal else Console(width=WIDTH)
+        self._names = names
         self._begun = False
 
     def print(self, alert: Alert) -> None:
@@ -119,6 +136,6 @@ class _Rows:
         table = Table(box=None, expand=True, show_header=not self._begun, padding=(0, 2, 0, 0))
         for name, width in COLUMNS:
             table.add_column(name, min_width=width, overflow="fold", header_style="bold")
-        table.add_row(*map(Text, cells(alert)))
+        table.add_row(*map(Text, cells(alert, self._names)))
         self._console.print(table)
         self._begun = True

@@ -1,10 +1,12 @@
 """What `drift watch` shows of an alert, and which alerts it shows."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from stream.cli.alert_rows import cells
-from stream.cli.watch import _decoded, _matches, watch
+from stream.cli.watch import _decoded, _matches, _names, watch
 from stream.errors import StreamError
 from stream.messages import (
     FlowSource,
@@ -32,6 +34,16 @@ def test_a_row_tells_when_who_from_where_to_where_how_much_and_why():
         "2026-09-21 14:13:20", "ann", "tents", "strollers", "move", "0.46", "0.900",
         "tents 52 % -> 8 %, strollers 2 % -> 47 %, lamps 10 % -> 13 %",
     )  # fmt: skip
+
+
+def test_categories_go_by_their_names_where_a_catalog_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.jsonl"
+    path.write_text('{"category": "tents", "name": "Tents and tarps"}\n{"item_id": "a"}\n')
+    row = cells(ALERT, _names(path))
+
+    assert (row[2], row[3]) == ("Tents and tarps", "strollers")
+    assert row[-1].startswith("Tents and tarps 52 % -> 8 %, strollers")
+    assert cells(RISING, _names(path))[-1] == "41 -> 90 shoppers, mostly from Tents and tarps"
 
 
 PREDICTED = PredictedAlert(
