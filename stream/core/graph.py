@@ -17,8 +17,8 @@ import numpy as np
 
 from stream.core import factorization, transitions
 from stream.core.compiled import kernel, outlined
-from stream.core.factorization import CAUTION, RingRow, product, shift
-from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows
+from stream.core.factorization import CAUTION, RingRow, ScratchRow, product, shift
+from stream.core.rows import Float32s, Int32s, Layout, Rows
 from stream.core.transitions import TransitionRow
 
 LINK = 0
@@ -39,15 +39,6 @@ class NodeRow:
     near: Float32s
     whole: Float32s
     squares: np.float32
-
-
-class RoomRow:
-    """Room for one step; nothing in it outlives the step."""
-
-    query: Float32s
-    gradient: Float32s
-    drawn: Int32s
-    errors: Float64s
 
 
 class GraphRates(NamedTuple):
@@ -73,19 +64,6 @@ def layout(factors: int, slots: int) -> Layout:
             ("near", "f4", factors),
             ("whole", "f4", factors),
             ("squares", "f4"),
-        ],
-        align=True,
-    )
-
-
-def room_layout(factors: int, negatives: int) -> Layout:
-    """Room for a step with so many factors and negatives."""
-    return np.dtype(
-        [
-            ("query", "f4", factors),
-            ("gradient", "f4", factors),
-            ("drawn", "i4", negatives + 1),
-            ("errors", "f8", negatives + 1),
         ],
         align=True,
     )
@@ -159,7 +137,7 @@ def spread(rows: Rows[NodeRow], shopper: int, item: int, recent: Int32s) -> None
 
 
 @kernel
-def compare(room: RoomRow, rows: Rows[NodeRow], count: int) -> None:
+def compare(room: ScratchRow, rows: Rows[NodeRow], count: int) -> None:
     """How well the item and its negatives fit; a negative equal to the item does not at all."""
     for place in range(count + 1):
         drawn = room.drawn[place]
@@ -170,7 +148,7 @@ def compare(room: RoomRow, rows: Rows[NodeRow], count: int) -> None:
 
 
 @kernel
-def pull(room: RoomRow, rows: Rows[NodeRow], count: int, rate: float) -> None:
+def pull(room: ScratchRow, rows: Rows[NodeRow], count: int, rate: float) -> None:
     """Move the item's own vector to the query, its negatives' away; gather the gradient."""
     length = np.float64(product(room.query, room.query))
     for place in range(len(room.gradient)):
@@ -187,7 +165,7 @@ def pull(room: RoomRow, rows: Rows[NodeRow], count: int, rate: float) -> None:
 
 
 @kernel
-def follow(room: RoomRow, rows: Rows[NodeRow], row: NodeRow, rate: float) -> None:
+def follow(room: ScratchRow, rows: Rows[NodeRow], row: NodeRow, rate: float) -> None:
     """Move the own vectors that the shopper's near one is made of along the gradient."""
     length = np.float64(product(room.gradient, room.gradient))
     for slot in range(row.links.used):
@@ -200,7 +178,7 @@ def follow(room: RoomRow, rows: Rows[NodeRow], row: NodeRow, rate: float) -> Non
 
 @kernel
 def train(
-    rows: Rows[NodeRow], shopper: int, item: int, ring: RingRow, room: RoomRow, rates: GraphRates
+    rows: Rows[NodeRow], shopper: int, item: int, ring: RingRow, room: ScratchRow, rates: GraphRates
 ) -> None:
     """Tell the item from recent ones of everybody, by a softmax over what is compared.
 
@@ -208,9 +186,8 @@ def train(
     """
     for place in range(len(room.query)):
         room.query[place] = rows[shopper].whole[place]
-    # It needs the field `drawn` alone.
     number = int(ring.written)
-    factorization.draw(room, ring, item, rates.negatives, number, rates.seed)  # type: ignore[arg-type]
+    factorization.draw(room, ring, item, rates.negatives, number, rates.seed)
     compare(room, rows, rates.negatives)
     factorization.blame_softmax(room.errors, rates.negatives)
     pull(room, rows, rates.negatives, rates.rate)
@@ -243,7 +220,7 @@ def learn(
     recent: Int32s,
     at: float,
     ring: RingRow,
-    room: RoomRow,
+    room: ScratchRow,
     rates: GraphRates,
 ) -> None:
     """Learn that a shopper took an item after the recent ones, and let it be drawn.

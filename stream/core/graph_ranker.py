@@ -7,8 +7,8 @@ import numpy as np
 
 from stream.core import graph
 from stream.core.decay import DAY
-from stream.core.factorization import RingRow, product, ring_layout
-from stream.core.graph import GraphRates, NodeRow, RoomRow
+from stream.core.factorization import RingRow, ScratchRow, product, ring_layout, scratch_layout
+from stream.core.graph import GraphRates, NodeRow
 from stream.core.ids import identify
 from stream.core.implicit import RECENT, ImplicitRanker
 from stream.core.rows import Int32s, Rows, zeros
@@ -87,7 +87,7 @@ class GraphPropagation(ImplicitRanker):
         self.negatives = negatives
         self.rate = rate
         self._rings = zeros(1, ring_layout(), RingRow)
-        self._rooms = zeros(1, graph.room_layout(factors, negatives), RoomRow)
+        self._rooms = zeros(1, scratch_layout(factors, negatives), ScratchRow)
 
     def rates(self) -> GraphRates:
         """The parameters as kernels take them."""

@@ -8,8 +8,8 @@ import numpy as np
 from stream.core import factorization, graph, migration_slots
 from stream.core.compiled import kernel, outlined
 from stream.core.decay import DAY
-from stream.core.factorization import RingRow, product
-from stream.core.graph import GraphRates, NodeRow, RoomRow
+from stream.core.factorization import RingRow, ScratchRow, product
+from stream.core.graph import GraphRates, NodeRow
 from stream.core.implicit import RECENT
 from stream.core.migration_slots import MigrationRow
 from stream.core.rows import Float64s, Int32s, Int64s, Rows, zeros
@@ -41,7 +41,7 @@ class State(NamedTuple):
     nodes: Rows[NodeRow]
     shoppers: Rows[MigrationRow]
     ring: RingRow
-    room: RoomRow
+    room: ScratchRow
     recent: Int32s
     counts: Float64s
     marked: Rows[MarkedRow]
@@ -60,7 +60,7 @@ def state_of(log: Walk, factors: int, slots: int, rates: GraphRates) -> State:
         nodes,
         zeros(people, migration_slots.layout(RECENT), MigrationRow),
         zeros(1, factorization.ring_layout(), RingRow)[0],
-        zeros(1, graph.room_layout(factors, rates.negatives), RoomRow)[0],
+        zeros(1, factorization.scratch_layout(factors, rates.negatives), ScratchRow)[0],
         np.zeros(RECENT, np.int32),
         np.zeros(known),
         zeros(known, MARKED, MarkedRow),

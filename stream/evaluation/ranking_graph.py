@@ -7,8 +7,8 @@ import numpy as np
 
 from stream.core import graph, recents
 from stream.core.compiled import kernel, outlined
-from stream.core.factorization import RingRow, product, ring_layout
-from stream.core.graph import GraphRates, NodeRow, RoomRow
+from stream.core.factorization import RingRow, ScratchRow, product, ring_layout, scratch_layout
+from stream.core.graph import GraphRates, NodeRow
 from stream.core.graph_ranker import GraphPropagation
 from stream.core.ids import identify
 from stream.core.implicit import RECENT
@@ -33,7 +33,7 @@ class State(NamedTuple):
     nodes: Rows[NodeRow]
     recents: Rows[RecentsRow]
     ring: RingRow
-    room: RoomRow
+    room: ScratchRow
     recent: Int32s
     known: Float64s
 
@@ -48,7 +48,7 @@ def state_of(log: Log, walk: Walk, model: GraphPropagation) -> State:
         nodes,
         zeros(walk.people, recents.layout(RECENT), RecentsRow),
         zeros(1, ring_layout(), RingRow)[0],
-        zeros(1, graph.room_layout(model.factors, model.negatives), RoomRow)[0],
+        zeros(1, scratch_layout(model.factors, model.negatives), ScratchRow)[0],
         np.zeros(RECENT, np.int32),
         np.zeros(walk.known),
     )
