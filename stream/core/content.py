@@ -156,10 +156,9 @@ def start(bridge: BridgeRow, seed: int) -> None:
         for place in range(factors):
             drawn = factorization.between(key, place)
             bridge.sketches[bucket, place] = np.float32(drawn * math.sqrt(3.0 / factors))
+        bridge.squares[bucket] = np.float32(CAUTION)
     for source in range(SOURCES):
         bridge.weights[source] = 1.0
-    for bucket in range(len(bridge.squares)):
-        bridge.squares[bucket] = np.float32(CAUTION)
     for source in range(VECTORS):
         bridge.dense_squares[source] = np.float32(CAUTION)
 
@@ -367,6 +366,15 @@ def share(room: FitRow, rows: Rows[ContentRow], source: int, weight: float) -> N
             room.present[place] += weight
 
 
+@kernel
+def spoken(room: FitRow, rows: Rows[ContentRow], source: int) -> bool:
+    """Whether any of the room's items has the source."""
+    for place in range(room.used):
+        if has(rows, int(room.items[place]), source):
+            return True
+    return False
+
+
 @outlined
 def fit(content: Content, query: Float32s, recent: Int32s) -> None:
     """How well each of the room's items fits query and recent items, in sum about 1."""
@@ -374,6 +382,8 @@ def fit(content: Content, query: Float32s, recent: Int32s) -> None:
     for place in range(room.used):
         room.fits[place], room.present[place] = 0.0, 0.0
     for source in range(SOURCES):
+        if not spoken(room, rows, source):
+            continue
         ask(content, source, query, recent)
         for place in range(room.used):
             item = int(room.items[place])
