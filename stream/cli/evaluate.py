@@ -1,7 +1,6 @@
 """`drift evaluate`: how good the models are, on your log, beside simple methods."""
 
 import importlib
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,8 +92,9 @@ def evaluate(
     chosen = loaded(settings, logs.sources.preset)
     read = logs.read(chosen)
     report = Report(TITLES[what], _about(logs, seed))
-    plan = partial(_plan, chosen, protocol, counts, logs.sources.catalog)
-    more = {"plan": plan()} if what == "ranking" else {}
+    more = {}
+    if what == "ranking":
+        more["plan"] = _plan(chosen, protocol, counts, logs.sources.catalog)
     for module in MODULES[what]:
         importlib.import_module(module).tables(read, seed, report, _say, **more)
     report.write(out)

@@ -1,5 +1,6 @@
 """Lists chosen from candidates: what may be listed, caps, and what diversity is worth."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,23 +109,32 @@ def test_the_best_are_chosen_under_the_cap(world: World, size: int, cap: int) ->
     assert found == slow_ranking.best(world.scores, world.category_of, size, cap)
 
 
+def assert_each_is_worth_most(
+    world: World, listing: Listing, size: int, worth: Callable[[str, list[str]], float],
+    within: float,
+) -> None:  # fmt: skip
+    """Each entry is worth most beside those before it, of all that may be listed."""
+    found = world.choose(listing, size)
+    pool = slow_ranking.best(world.scores, world.category_of, 100, listing.per_category)
+    assert len(set(found)) == len(found) == min(size, len(pool))
+    for number, name in enumerate(found):
+        before = found[:number]
+        worths = {other: worth(other, before) for other in pool if other not in before}
+        assert worths[name] == pytest.approx(max(worths.values()), abs=within)
+
+
 @given(world=WORLDS, size=SIZES, cap=CAPS, weight=WEIGHTS)
 def test_a_list_by_marginal_relevance_is_the_slow_one(
     world: World, size: int, cap: int, weight: float
 ) -> None:
     listing = EVERYTHING._replace(per_category=cap, diversity=MMR, diversity_weight=weight)
-    found = world.choose(listing, size)
-    pool = slow_ranking.best(world.scores, world.category_of, 100, cap)
-    assert len(set(found)) == len(found) == min(size, len(pool))
-    for number, name in enumerate(found):
-        worth = {
-            other: slow_ranking.relevance(
-                other, found[:number], world.scores, world.vectors, world.category_of, weight
-            )
-            for other in pool
-            if other not in found[:number]
-        }
-        assert worth[name] == pytest.approx(max(worth.values()), abs=1e-5)
+
+    def worth(other: str, chosen: list[str]) -> float:
+        return slow_ranking.relevance(
+            other, chosen, world.scores, world.vectors, world.category_of, weight
+        )
+
+    assert_each_is_worth_most(world, listing, size, worth, 1e-5)
 
 
 @given(world=WORLDS, size=SIZES, cap=CAPS, weight=WEIGHTS)
@@ -132,18 +142,13 @@ def test_a_calibrated_list_is_the_slow_one(
     world: World, size: int, cap: int, weight: float
 ) -> None:
     listing = EVERYTHING._replace(per_category=cap, diversity=CALIBRATED, diversity_weight=weight)
-    found = world.choose(listing, size)
-    pool = slow_ranking.best(world.scores, world.category_of, 100, cap)
-    assert len(set(found)) == len(found) == min(size, len(pool))
-    for number, name in enumerate(found):
-        worth = {
-            other: slow_ranking.calibration(
-                other, found[:number], world.scores, world.category_of, world.taste, weight
-            )
-            for other in pool
-            if other not in found[:number]
-        }
-        assert worth[name] == pytest.approx(max(worth.values()), abs=1e-9)
+
+    def worth(other: str, chosen: list[str]) -> float:
+        return slow_ranking.calibration(
+            other, chosen, world.scores, world.category_of, world.taste, weight
+        )
+
+    assert_each_is_worth_most(world, listing, size, worth, 1e-9)
 
 
 @given(world=WORLDS, size=SIZES, diversity=st.sampled_from([MMR, CALIBRATED]))
