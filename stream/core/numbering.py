@@ -1,6 +1,6 @@
 """Rows that are found by 64-bit ids and numbered in the order in which the ids came."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -51,7 +51,7 @@ class Numbering(Generic[Row]):
         self.rows: Rows[Row] = zeros(SMALLEST, layout, row)
         self.cells = table.empty(SMALLEST)
         self.names: list[str] = []
-        self._unnamed: set[int] = set()
+        self._unnamed = np.ones(SMALLEST, np.bool_)
         self._begin = begin
 
     @property
@@ -76,14 +76,17 @@ class Numbering(Generic[Row]):
             self._add(ids[new])
         return numbers
 
-    def name(self, numbers: Int32s, names: list[str]) -> None:
-        """Give rows their names; the first one that a row got stays."""
-        if self._unnamed:
-            lacking = np.isin(numbers, list(self._unnamed))
-            for place in np.flatnonzero(lacking).tolist():
-                if names[place]:
-                    self.names[numbers[place]] = names[place]
-                    self._unnamed.discard(int(numbers[place]))
+    def name(self, numbers: Int32s, names: Sequence[str], indexes: Int32s | None = None) -> None:
+        """Give rows their names; the first one that a row got stays.
+
+        `indexes` say where in `names` each row's name stands, unless they stand in step.
+        """
+        lacking = np.flatnonzero(self._unnamed[numbers])
+        chosen = lacking if indexes is None else indexes[lacking]
+        for number, place in zip(numbers[lacking].tolist(), chosen.tolist(), strict=True):
+            if names[place]:
+                self.names[number] = names[place]
+                self._unnamed[number] = False
 
     def used_rows(self) -> NDArray[np.void]:
         """The rows that count, as a view."""
@@ -93,15 +96,17 @@ class Numbering(Generic[Row]):
         """Take over rows and names stored earlier."""
         self.rows = copied(stored, 1 << max(4, int(len(stored) - 1).bit_length()))
         self.names = list(names)
-        self._unnamed = {number for number, name in enumerate(names) if not name}
+        self._unnamed = np.ones(len(self.rows), np.bool_)
+        self._unnamed[: len(names)] = [not name for name in names]
         self._index()
 
     def _add(self, ids: Int64s) -> None:
         first, used = self.used, self.used + len(ids)
         if used > len(self.rows):
             self.rows = grown(self.rows, used)
+            more = np.ones(len(self.rows) - len(self._unnamed), np.bool_)
+            self._unnamed = np.concatenate([self._unnamed, more])
         self.names += [""] * len(ids)
-        self._unnamed.update(range(first, used))
         if 2 * used > len(self.cells):
             self._index(first)
         add_all(self.cells, self.rows, first, ids)

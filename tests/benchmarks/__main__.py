@@ -1,14 +1,22 @@
-"""Speed, measured: `python -m tests.benchmarks [replay|worker|state|drift|migration|all]`."""
+"""Speed, measured: `python -m tests.benchmarks PART`; --help says which parts there are."""
 
 from pathlib import Path
 
 import click
 
 from stream.errors import StreamError
-from tests.benchmarks import bench_drift, bench_migration, bench_replay, bench_state, bench_worker
+from tests.benchmarks import (
+    bench_drift,
+    bench_items,
+    bench_migration,
+    bench_replay,
+    bench_replica,
+    bench_state,
+    bench_worker,
+)
 from tests.benchmarks.report import Report, Row
 
-PARTS = ("replay", "worker", "state", "drift", "migration")
+PARTS = ("replay", "worker", "state", "drift", "migration", "replica", "items")
 
 
 @click.command(epilog="Example: python -m tests.benchmarks replay --taobao UserBehavior.csv.gz")
@@ -19,7 +27,15 @@ PARTS = ("replay", "worker", "state", "drift", "migration")
     envvar="DRIFT_TAOBAO",
     show_envvar=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A log of Taobao's user behavior to replay as well.",
+    help="A log of Taobao's user behavior to replay as well, and to share among workers.",
+)
+@click.option(
+    "--sessions",
+    envvar="DRIFT_SESSIONS",
+    show_envvar=True,
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A weekly file of lines 'session item', to share among workers; give several.",
 )
 @click.option(
     "--peers",
@@ -35,8 +51,16 @@ PARTS = ("replay", "worker", "state", "drift", "migration")
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the numbers here too.",
 )
-def main(part: str, quick: bool, taobao: Path | None, peers: str, results: Path | None) -> None:
-    """Measure how fast replay, worker, state, the shift detector and the predictor are.
+def main(
+    part: str,
+    quick: bool,
+    taobao: Path | None,
+    sessions: tuple[Path, ...],
+    peers: str,
+    results: Path | None,
+) -> None:
+    """Measure how fast replay, worker, state, the shift detector and the predictor are,
+    how good the lists of two workers are beside those of one, and what a million items cost.
 
     Peers whose libraries are not ours get an environment in the cache folder, once.
     """
@@ -52,6 +76,8 @@ def main(part: str, quick: bool, taobao: Path | None, peers: str, results: Path 
         "state": lambda: bench_state.run(report, quick),
         "drift": lambda: _drift(report, quick),
         "migration": lambda: bench_migration.run(report, quick),
+        "replica": lambda: bench_replica.run(report, taobao, sessions),
+        "items": lambda: bench_items.run(report, quick),
     }
     try:
         for name in PARTS if part == "all" else [part]:

@@ -82,15 +82,17 @@ def run_peer(field: Field, program: Sequence[str]) -> Finish:
     with started(program, field.folder, told) as process, TreeMeter(process.pid) as meter:
         deadline = time.monotonic() + START_SECONDS + field.most_seconds
         while not result.exists():
-            _watch(process, field.folder, deadline)
+            watch(process, field.folder, deadline)
         time.sleep(2 * LOOK_EVERY)
     span = Span(**json.loads(result.read_bytes()))
     return Finish(span, meter.cpu_seconds(*span[1:]), meter.peak_mib, None)
 
 
-def worker(field: Field) -> list[str]:
-    """The command of our worker, whose group is named like its folder."""
-    told = ["--broker", field.broker, "--state", str(field.folder), "--group", field.folder.name]
+def worker(field: Field, group: str | None = None, settings: Path | None = None) -> list[str]:
+    """The command of our worker; unless told otherwise, its group is named like its folder."""
+    told = ["--broker", field.broker, "--state", str(field.folder)]
+    told += ["--group", group or field.folder.name]
+    told += ["--settings", str(settings)] if settings else []
     return [sys.executable, "-m", "stream", "worker", *told, "--log-level", "warning"]
 
 
@@ -103,8 +105,8 @@ def run_worker(field: Field) -> Finish:
         TreeMeter(process.pid) as meter,
     ):
         deadline = time.monotonic() + START_SECONDS + field.most_seconds
-        while _committed(client, field.folder.name) < field.events:
-            _watch(process, field.folder, deadline)
+        while committed(client, field.folder.name, PARTITIONS) < field.events:
+            watch(process, field.folder, deadline)
         committed_at = time.time()
         time.sleep(2 * LOOK_EVERY)
     span = asyncio.run(published_span(field.broker))
@@ -136,14 +138,14 @@ def forget_published(broker: str) -> None:
     topics.create(broker, PARTITIONS)
 
 
-def _committed(client: KafkaAdminClient, group: str) -> int:
+def committed(client: KafkaAdminClient, group: str, partitions: int) -> int:
     """How many records of the backlog a group has committed."""
     try:
         offsets = client.list_group_offsets(group)[group]
     except RetriableError:
         # A new broker makes the topic of offsets for its first group.
         return 0
-    wanted = [TopicPartition(topics.EVENTS, number) for number in range(PARTITIONS)]
+    wanted = [TopicPartition(topics.EVENTS, number) for number in range(partitions)]
     return sum(max(0, offsets[place].offset) for place in wanted if place in offsets)
 
 
@@ -168,7 +170,7 @@ def started(
             process.wait()
 
 
-def _watch(process: subprocess.Popen[bytes], folder: Path, deadline: float) -> None:
+def watch(process: subprocess.Popen[bytes], folder: Path, deadline: float) -> None:
     """Wait a moment; refuse to wait on for one that ended or takes too long."""
     time.sleep(LOOK_EVERY)
     if process.poll() is None and time.monotonic() < deadline:
