@@ -1,5 +1,6 @@
 """`drift demo`: all of it in a minute, on a real Kafka."""
 
+import os
 import signal
 import tempfile
 import time
@@ -97,6 +98,7 @@ def _end_in_order_when_told() -> None:
 
 def _kafka(stack: ExitStack, broker: str | None) -> Kafka:
     """A Kafka with empty topics: the one that was named, or one of our own."""
+    from stream import access
     from stream.topology import topics
     from stream.topology.broker import Broker
 
@@ -104,6 +106,7 @@ def _kafka(stack: ExitStack, broker: str | None) -> Kafka:
     with _step(doing, "Apache Kafka answers") as done:
         check = _no_news
         if broker is None:
+            access.forget(os.environ)
             own = stack.enter_context(Broker.start(say=_say))
             broker, check = own.address, own.check
         topics.create(broker, PARTITIONS)

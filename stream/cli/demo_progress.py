@@ -8,9 +8,10 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from stream.kafka_clients import consumer
 from stream.messages import ALERTS, DELTAS, Alert, MigrationAlert, RecommendationDelta
 from stream.topology.topics import admin
 
@@ -112,15 +113,11 @@ class Progress:
     def _follow_outputs(self) -> None:
         """Take alerts and deltas as they come."""
         places = [TopicPartition(topic, n) for topic in (ALERTS, DELTAS) for n in self._partitions]
-        consumer = KafkaConsumer(
-            bootstrap_servers=self._broker.split(","),
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-        )
-        with closing(consumer):
-            consumer.assign(places)
+        client = consumer(self._broker, auto_offset_reset="earliest", enable_auto_commit=False)
+        with closing(client):
+            client.assign(places)
             while not self._over.is_set():
-                for place, records in consumer.poll(timeout_ms=POLL_MILLISECONDS).items():
+                for place, records in client.poll(timeout_ms=POLL_MILLISECONDS).items():
                     take = self._take_alerts if place.topic == ALERTS else self._take_deltas
                     take(place.partition, records)
 

@@ -8,13 +8,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from stream.errors import StreamError
 from stream.topology import keeper
 from stream.topology.topics import admin
+
+if TYPE_CHECKING:
+    from stream.kafka_clients import KafkaAdminClient
 
 START_SECONDS = 60.0
 LOG_LINES = 8
@@ -76,7 +79,7 @@ class DemoWorker:
                 os.killpg(self._keeper.pid, signal.SIGKILL)
             self._keeper.wait()
 
-    def _joined(self, client: KafkaAdminClient) -> bool:
+    def _joined(self, client: "KafkaAdminClient") -> bool:
         try:
             found = client.describe_groups([self._group])[self._group]
         except KafkaError:

@@ -15,8 +15,7 @@ from stream.errors import BadRecord, StreamError, WrongUse
 from stream.messages import EVENTS
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer
-
+    from stream.kafka_clients import AIOKafkaProducer
     from stream.settings import Settings
     from stream.storage.event_log import Accepted, Record, Rejected, Tally
 
@@ -154,12 +153,13 @@ async def send(
     records: "Iterator[Accepted]", broker: str, topic: str, partitions: int, rate: float | None
 ) -> None:
     """Return when the broker has every record, in the order in which they came."""
-    from aiokafka import AIOKafkaProducer
     from aiokafka.errors import KafkaError
 
+    from stream.kafka_clients import async_producer
+
     # Idempotence, so that a batch sent twice is not two: offsets are part of every output's id.
-    producer = AIOKafkaProducer(
-        bootstrap_servers=broker,
+    producer = async_producer(
+        broker,
         enable_idempotence=True,
         max_batch_size=BATCH_BYTES,
         max_request_size=LARGEST_REQUEST,

@@ -70,23 +70,24 @@ def _names(catalog: Path | None) -> dict[str, str]:
 
 def follow(broker: str, from_beginning: bool = False) -> Generator[Alert]:
     """The alerts on the topic, without end: from the oldest, or from now on."""
-    from kafka import KafkaConsumer, TopicPartition
+    from kafka import TopicPartition
 
+    from stream.kafka_clients import consumer
     from stream.topology.topics import partitions_of
 
     partitions = partitions_of(broker, ALERTS)
-    consumer = KafkaConsumer(bootstrap_servers=broker.split(","), enable_auto_commit=False)
+    client = consumer(broker, enable_auto_commit=False)
     try:
-        consumer.assign([TopicPartition(ALERTS, number) for number in range(partitions)])
-        (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)()
+        client.assign([TopicPartition(ALERTS, number) for number in range(partitions)])
+        (client.seek_to_beginning if from_beginning else client.seek_to_end)()
         while True:
-            for records in consumer.poll(timeout_ms=POLL_MILLISECONDS).values():
+            for records in client.poll(timeout_ms=POLL_MILLISECONDS).values():
                 for record in records:
                     yield from _decoded(
                         record.value, f"{ALERTS}[{record.partition}]@{record.offset}"
                     )
     finally:
-        consumer.close()
+        client.close()
 
 
 def _decoded(value: bytes | None, address: str) -> Iterator[Alert]:

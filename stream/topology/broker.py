@@ -106,8 +106,9 @@ class Broker:
         The folder that holds its records, its properties file and its log.
     """
 
-    def __init__(self, port: int, data: Path | None, say: Say) -> None:
+    def __init__(self, port: int, data: Path | None, say: Say, properties: str) -> None:
         self.port = port or free_port()
+        self._properties = properties
         self.address = f"{HOST}:{self.port}"
         self.temporary = data is None
         self._keeper: subprocess.Popen[bytes] | None = None
@@ -119,7 +120,9 @@ class Broker:
         self._claim = _claim(self.data)
 
     @classmethod
-    def start(cls, port: int = 0, data: Path | None = None, say: Say = _quiet) -> Self:
+    def start(
+        cls, port: int = 0, data: Path | None = None, say: Say = _quiet, properties: str = ""
+    ) -> Self:
         """Start Kafka and wait until it answers: about 2 seconds, the first time longer.
 
         Parameters
@@ -130,13 +133,15 @@ class Broker:
             Topics found there are served again. None: a temporary folder.
         say
             Is told in lines what takes long.
+        properties
+            Further lines for Kafka; of two of a name, it takes the last.
 
         Raises
         ------
         StreamError
             If the port is taken, Kafka can't be fetched, or it ends while starting.
         """
-        broker = cls(port, data, say)
+        broker = cls(port, data, say, properties)
         broker._launch()
         return broker
 
@@ -182,7 +187,7 @@ class Broker:
     def _format(self) -> None:
         """Write the properties, and give a new data folder its identity."""
         ports = {"host": HOST, "port": self.port, "controller_port": free_port()}
-        (self.data / PROPERTIES).write_text(SETTINGS.format(**ports))
+        (self.data / PROPERTIES).write_text(SETTINGS.format(**ports) + self._properties)
         if (self.data / "records" / "meta.properties").exists():
             return
         command = self._command(

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from stream.errors import StreamError
+from stream.kafka_clients import async_consumer
 
 FETCH_BYTES = 1 << 20
 LARGEST_RECORD = 8 << 20
@@ -23,8 +24,8 @@ class LogReader:
 
     def __init__(self, broker: str, topic: str, partition: int) -> None:
         self.topic_partition = TopicPartition(topic, partition)
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=broker,
+        self._consumer = async_consumer(
+            broker,
             # aiokafka's default jumps silently when the range is gone.
             auto_offset_reset="none",
             enable_auto_commit=False,

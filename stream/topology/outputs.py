@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
-from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream.core.engine_rows import PLACES
@@ -17,6 +16,7 @@ from stream.core.tallies import Told, key_of
 from stream.core.updates import encode as encode_updates
 from stream.core.updates import packed
 from stream.foretold import Foretold
+from stream.kafka_clients import async_producer
 from stream.messages import (
     ALERTS,
     DEAD_LETTERS,
@@ -32,6 +32,9 @@ from stream.messages import (
 )
 from stream.outcome import Outcome
 from stream.storage.partitioning import partition_of
+
+if TYPE_CHECKING:
+    from stream.kafka_clients import AIOKafkaProducer
 
 # A record batch is cut here; a larger single record gets a batch of its own.
 BATCH_BYTES = 900_000
@@ -181,8 +184,8 @@ class Publisher:
 
     async def start(self) -> None:
         # Linger would be waited for at every batch: outputs are awaited one batch at a time.
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._broker,
+        self._producer = async_producer(
+            self._broker,
             acks="all",
             linger_ms=0,
             max_batch_size=LARGEST_BATCH,

@@ -1,17 +1,20 @@
 """The topics, with their partitions and configs: what creates and what checks them."""
 
 import logging
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from kafka.net.compat import KafkaNetClient
 
-from stream.errors import StreamError, WrongUse
+from stream import access
+from stream.access import PLAINTEXT, Access
+from stream.errors import StreamError
+from stream.handshake import NoAccessError, NoBrokerError, shake_hands
+from stream.kafka_clients import admin_client, consumer
 from stream.messages import (
     ALERTS,
     DEAD_LETTERS,
@@ -22,22 +25,15 @@ from stream.messages import (
     UPDATES,
 )
 
+if TYPE_CHECKING:
+    from stream.kafka_clients import KafkaAdminClient
+
 MIB = 1 << 20
 DAY_MS = 86_400_000
 ANSWER_SECONDS = 3.0
 
 # Without it, what the library logs about a broker that is down goes to the terminal.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
-
-
-class NoBrokerError(StreamError):
-    """No broker answers at an address."""
-
-    def __init__(self, broker: str) -> None:
-        super().__init__(
-            f"no broker answers at {broker}: start one with drift broker, "
-            "or name another with --broker"
-        )
 
 
 class Topic(NamedTuple):
@@ -175,18 +171,18 @@ def partitions_of(broker: str, topic: str) -> int:
 def holds_records(broker: str, topic: str) -> bool:
     """Whether anything was ever written to a topic."""
     partitions = [TopicPartition(topic, number) for number in range(partitions_of(broker, topic))]
-    consumer = KafkaConsumer(bootstrap_servers=broker.split(","))
+    client = consumer(broker)
     try:
-        return any(consumer.end_offsets(partitions).values())
+        return any(client.end_offsets(partitions).values())
     finally:
-        consumer.close()
+        client.close()
 
 
-def _partition_counts(client: KafkaAdminClient) -> dict[str, int]:
+def _partition_counts(client: "KafkaAdminClient") -> dict[str, int]:
     return {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics()}
 
 
-def _configs_of(client: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+def _configs_of(client: "KafkaAdminClient", names: list[str]) -> dict[str, dict[str, str]]:
     if not names:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
@@ -198,15 +194,20 @@ def _configs_of(client: KafkaAdminClient, names: list[str]) -> dict[str, dict[st
 
 
 @contextmanager
-def admin(broker: str, seconds: float = ANSWER_SECONDS) -> Iterator[KafkaAdminClient]:
-    """A client for questions about topics, closed at the end.
+def admin(
+    broker: str, seconds: float = ANSWER_SECONDS, who: Access | None = None
+) -> "Iterator[KafkaAdminClient]":
+    """A client for questions about topics, closed at the end; `who` is what DRIFT_* say.
 
     Raises
     ------
     NoBrokerError
         If there is no answer within `seconds`, or the broker goes away meanwhile.
+    NoAccessError
+        If it does not let us in.
     """
-    _refuse_unreachable(broker, seconds)
+    who = who or access.load()
+    shake_hands(broker, who, seconds)
     clients: list[KafkaNetClient] = []
 
     def remembered(**configs: object) -> KafkaNetClient:
@@ -215,10 +216,8 @@ def admin(broker: str, seconds: float = ANSWER_SECONDS) -> Iterator[KafkaAdminCl
 
     milliseconds = int(seconds * 1000)
     try:
-        client = KafkaAdminClient(
-            bootstrap_servers=broker.split(","),
-            bootstrap_timeout_ms=milliseconds,
-            kafka_client=remembered,
+        client = admin_client(
+            broker, who, bootstrap_timeout_ms=milliseconds, kafka_client=remembered
         )
     except KafkaError:
         _close(clients)
@@ -237,37 +236,10 @@ def _close(clients: list[KafkaNetClient]) -> None:
 
 
 def answers(broker: str) -> bool:
-    """Whether a broker answers a question about its topics now, not merely a connection."""
+    """Whether a broker of ours answers a question about its topics now, in plaintext."""
     try:
-        with admin(broker) as client:
+        with admin(broker, who=PLAINTEXT) as client:
             client.list_topics()
-    except (NoBrokerError, KafkaError):
+    except (NoBrokerError, NoAccessError, KafkaError):
         return False
     return True
-
-
-def _refuse_unreachable(broker: str, seconds: float) -> None:
-    """Raise at once where nothing listens: the library would try again and again."""
-    for host, port in addresses(broker):
-        try:
-            socket.create_connection((host, port), timeout=seconds / 2).close()
-        except OSError:
-            continue
-        return
-    raise NoBrokerError(broker)
-
-
-def addresses(broker: str) -> list[tuple[str, int]]:
-    """The hosts and ports of a list `HOST:PORT,HOST:PORT`.
-
-    >>> addresses("localhost:9092,[::1]:9093")
-    [('localhost', 9092), ('::1', 9093)]
-    """
-    return [_address(part.strip()) for part in broker.split(",")]
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65_536):
-        raise WrongUse(f"a broker is HOST:PORT, like 127.0.0.1:9092, got {text!r}")
-    return host.strip("[]"), int(port)

@@ -18,6 +18,7 @@ from mode import CrashingSupervisor
 
 from stream.core import shop_counts
 from stream.errors import StreamError
+from stream.kafka_clients import faust_credentials
 from stream.messages import EVENTS, FLOWS
 from stream.settings import Settings
 from stream.shard import warm_up
@@ -155,6 +156,7 @@ class Worker:
         app = BatchApp(
             self._group,
             broker=f"kafka://{self._broker.replace(',', ';')}",
+            broker_credentials=faust_credentials(),
             consumer_group_instance_id=name,
             datadir=str(self._state / "faust"),
             key_serializer="raw",

@@ -9,6 +9,7 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from stream.errors import StreamError, WrongUse
+from stream.handshake import addresses
 from stream.topology import topics
 from stream.topology.broker import Broker, free_port
 
@@ -116,7 +117,7 @@ def test_no_broker_is_told_at_once_and_a_silent_one_within_five_seconds() -> Non
 @pytest.mark.parametrize("text", ["", "localhost", ":9092", "localhost:kafka", "a:1,", "a:65536"])
 def test_an_address_that_is_none_is_wrong_use(text: str) -> None:
     with pytest.raises(WrongUse, match="a broker is HOST:PORT"):
-        topics.addresses(text)
+        addresses(text)
 
 
 def test_the_commands_print_results_and_exit_codes_that_scripts_can_use(empty: str) -> None:

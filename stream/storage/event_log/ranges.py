@@ -2,15 +2,17 @@
 
 import asyncio
 import heapq
-import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+from stream import access
 from stream.core.events import MILLISECONDS_FROM
 from stream.errors import StreamError, WrongUse
+from stream.handshake import greet
+from stream.kafka_clients import async_admin, async_consumer
 from stream.storage.event_log.mapping import moment
 from stream.storage.event_log.records import Accepted
 
@@ -20,13 +22,11 @@ TIMES_FROM = 1_000_000_000
 AT_ONCE = 5_000
 """Records of a partition taken at once."""
 PATIENCE_MS = 1_000
+ANSWER_SECONDS = 3.0
 SILENCE = 30
 """So many empty answers in a row, of `PATIENCE_MS` each, and the broker counts as gone."""
 
 Result = TypeVar("Result")
-
-# Without it, what the library logs about a broker that is down goes to the terminal.
-logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 
 class Bound(NamedTuple):
@@ -112,6 +112,7 @@ def _records(
 
     client = _Client()
     try:
+        client.wait(greet(asked.broker, access.load(), ANSWER_SECONDS))
         client.start(asked.broker)
         yield from _Range(client, asked, first, last, say).records()
     except KafkaConnectionError:
@@ -142,13 +143,8 @@ class _Client:
         self.wait(self.consumer.start())
 
     async def _made(self, broker: str) -> Any:
-        from aiokafka import AIOKafkaConsumer
-
-        return AIOKafkaConsumer(
-            bootstrap_servers=broker,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
+        return async_consumer(
+            broker, group_id=None, enable_auto_commit=False, auto_offset_reset="none"
         )
 
     def wait(self, asked: Coroutine[Any, Any, Result]) -> Result:
@@ -165,9 +161,7 @@ class _Client:
 
 async def _partition_numbers(asked: Address) -> list[int]:
     """Those of the topic; none if it is not there. Asking for it by name could create it."""
-    from aiokafka.admin import AIOKafkaAdminClient
-
-    admin = AIOKafkaAdminClient(bootstrap_servers=asked.broker)
+    admin = async_admin(asked.broker)
     try:
         await admin.start()
         topics = await admin.describe_topics()
