@@ -5,7 +5,7 @@ BIN := .venv/bin
 SHARED := -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all coverage check bench schemas clean
+.PHONY: help install demo test test-all coverage check audit bench schemas clean
 
 help:  ## Print this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -33,12 +33,17 @@ coverage: install  ## Branches of core and storage that the tests reach, kernels
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -m 'not slow and not kafka' tests/core tests/contracts tests/storage tests/test_*.py
 	$(BIN)/python -m coverage report --fail-under=95
 
-check: install  ## Linters, types, layers, schemas; changes nothing
+check: install  ## Linters, types, layers, schemas, unsafe calls; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python schemas/generate.py --check
+	$(BIN)/bandit -q -c pyproject.toml -r stream
+
+audit: install  ## Known vulnerabilities of the pinned dependencies; asks pypi.org, so not in check
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip-audit
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r constraints.txt
 
 bench: install  ## Speed, as ratios within one run
 	$(BIN)/python -m tests.benchmarks
