@@ -41,7 +41,7 @@ check: install  ## Linters, types, layers, schemas, unsafe calls; changes nothin
 	$(BIN)/python schemas/generate.py --check
 	$(BIN)/bandit -q -c pyproject.toml -r stream
 
-audit: install  ## Known vulnerabilities of the pinned dependencies; asks pypi.org, so not in check
+audit: install  ## Known vulnerabilities of the pinned dependencies; asks a service, so not in check
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip-audit
 	$(BIN)/pip-audit --strict --no-deps --disable-pip -r constraints.txt
 
