@@ -18,3 +18,7 @@ class WrongUse(StreamError):
 
 class BadRecord(ValueError):
     """A record that is not a behavior event; the message says why, for the dead letters."""
+
+
+class Damaged(StreamError):
+    """What is stored is not what was written: a snapshot or the log has to bring it back."""

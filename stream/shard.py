@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from xxhash import xxh3_64_intdigest
 
 from stream.codebook import Codebook
 from stream.core import clicks, engine, engine_rows, sessions
@@ -26,12 +25,12 @@ from stream.core.shoppers import layout
 from stream.core.tallies import Tallies, Told
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
-from stream.errors import BadRecord, StreamError
+from stream.errors import BadRecord
 from stream.foretold import Foreteller
 from stream.messages import EVENTS, DeadLetter, Period, PredictedAlert
 from stream.outcome import Gathering, Numbered, Outcome, Writer
 from stream.settings import Settings
-from stream.storage import codec
+from stream.storage import codec, headers
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import Header, RowCodec
 from stream.storage.residence import Residence
@@ -84,8 +83,9 @@ class Shard:
         self._codec = RowCodec(layout(settings))
         self._checkpoint = Checkpoint(path)
         try:
-            self.header = self._checkpoint.header() or self._first_header(partitions)
-            self._check_header(partitions)
+            made_for = headers.first(settings, topic, partition, partitions)
+            self.header = self._checkpoint.header() or self._begin(made_for)
+            headers.check(self.header, made_for, path)
             self.categories = self._checkpoint.categories(self.header.categories)
         except BaseException:
             self._checkpoint.close()
@@ -142,9 +142,7 @@ class Shard:
             touches += decoded
             positions += range(first, first + len(decoded))
         if last is not None:
-            self.header.offset = offset
-            self.header.record_time = last.timestamp
-            self.header.record_hash = xxh3_64_intdigest(last.value or b"")
+            headers.note(self.header, last)
         self._run(touches, positions, shop, gathering, outcome, muted)
         told = self._writer.alerts(gathering.alarms)
         self._write_numbers(told.numbered)
@@ -201,11 +199,7 @@ class Shard:
 
     def stands_at(self, record: Record) -> bool:
         """Whether this is the last record applied, by its time and its bytes."""
-        return (
-            record.offset == self.header.offset
-            and record.timestamp == self.header.record_time
-            and xxh3_64_intdigest(record.value or b"") == self.header.record_hash
-        )
+        return headers.ends_with(self.header, record)
 
     def changed_rows(self) -> int:
         """How many rows the next checkpoint would write."""
@@ -233,6 +227,10 @@ class Shard:
             ],
         )
         self._stored_categories = len(self.categories)
+
+    def freeze(self, folder: Path) -> None:
+        """Copy the last checkpoint to a new folder; hard links, so quick where it can have them."""
+        self._checkpoint.freeze(folder)
 
     def hash(self) -> str:
         """The strict state as 32 hex digits; writes a checkpoint first."""
@@ -441,43 +439,10 @@ class Shard:
         outcome.names[known[1]] = name
         return known
 
-    def _first_header(self, partitions: int) -> Header:
+    def _begin(self, header: Header) -> Header:
         if self.settings.calibration is not None:
             self._checkpoint.keep_calibration(self.settings.calibration)
-        return Header(
-            settings=self.settings.fingerprint(),
-            meaning=self.settings.meaning(),
-            layout=self._codec.fingerprint,
-            topic=self.topic,
-            partition=self.partition,
-            partitions=partitions,
-            counts={},
-        )
-
-    def _check_header(self, partitions: int) -> None:
-        header, where = self.header, self._checkpoint.path
-        if header.settings != self.settings.fingerprint():
-            now = self.settings.meaning()
-            changed = [
-                f"{name} was {header.meaning.get(name)!r}, now {now.get(name)!r}"
-                for name in sorted(now.keys() | header.meaning.keys())
-                if header.meaning.get(name) != now.get(name)
-            ]
-            raise StreamError(
-                f"state: {where} was made with other settings ({'; '.join(changed)}): "
-                "go back to them, or take a new --state folder"
-            )
-        if header.partitions != partitions or header.partition != self.partition:
-            raise StreamError(
-                f"state: {where} holds partition {header.partition} of {header.partitions}, not "
-                f"{self.partition} of {partitions}: a changed count moves shoppers between "
-                "partitions, so take a new --state folder and group, and read the log again"
-            )
-        if header.layout != self._codec.fingerprint or header.topic != self.topic:
-            raise StreamError(
-                f"state: {where} has another row layout or topic ({header.topic}): "
-                "take a new --state folder"
-            )
+        return header
 
     def _opened_state(self) -> engine_rows.State:
         state = engine_rows.state(self.settings, self.settings.hot_users)

@@ -23,7 +23,7 @@ from stream.errors import StreamError, WrongUse
 from stream.settings import Settings
 from stream.storage import codec
 from stream.storage.checkpoint import Checkpoint
-from stream.storage.codec import FORMAT, Header, RowCodec
+from stream.storage.codec import Header, RowCodec
 from stream.storage.replica import load_model
 
 PREFIX = "partition-"
@@ -153,13 +153,11 @@ class StoredPartition:
     def problems(self) -> Iterator[str]:
         """What is wrong with the stored bytes, one sentence each."""
         header = self.header
-        if header.format != FORMAT:
-            yield f"{self.path}: format {header.format}, this reads {FORMAT}"
-            return
         if header.layout != self._codec.fingerprint:
-            yield f"{self.path}: rows have another layout; rebuild the state"
+            yield f"{self.path}: has rows of another layout than this version: {codec.REBUILD}"
             return
         try:
+            yield from self.checkpoint.problems()
             self.checkpoint.categories(header.categories)
             yield from self._row_problems()
         except StreamError as error:

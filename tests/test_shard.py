@@ -295,7 +295,7 @@ def test_another_owner_of_a_folder_is_refused_in_one_line_that_says_what_differs
     )
     assert "partition 1 of 4, not 1 of 8" in refusal(path, 1, 8, SMALL, topic)
     assert "partition 1 of 4, not 2 of 4" in refusal(path, 2, 4, SMALL, topic)
-    assert "topic (behavior-events)" in refusal(path, 1, 4, SMALL, "clicks")
+    assert "is of the topic behavior-events, not clicks" in refusal(path, 1, 4, SMALL, "clicks")
     # The refused ones let the folder go.
     Shard(path, 1, 4, SMALL).close()
 

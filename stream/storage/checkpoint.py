@@ -1,24 +1,31 @@
 """One partition's state on disk: rows and the source offset, in one RocksDB write."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from rocksdict import AccessType, Cache, Options, Rdict, WriteBatch
+from rocksdict import AccessType, Cache, DBRecoveryMode, Options, Rdict, WriteBatch
 from rocksdict import BlockBasedOptions as BlockOptions
+from rocksdict import Checkpoint as Links
 
 from stream.calibration import Calibration
-from stream.errors import StreamError
+from stream.errors import Damaged, StreamError
 from stream.storage import codec
+from stream.storage.answers import answered
 from stream.storage.codec import Header
+from stream.storage.epochs import Epochs
+
+log = logging.getLogger(__name__)
 
 # All partitions of a process share it; RocksDB's default is one for each.
 CACHE = Cache(64 << 20)
 
 
-def _options() -> Options:
+def _options(recovery: DBRecoveryMode) -> Options:
     options = Options(raw_mode=True)
+    options.set_wal_recovery_mode(recovery)
     options.create_if_missing(True)
     options.set_keep_log_file_num(2)
     options.set_max_open_files(256)
@@ -30,6 +37,10 @@ def _options() -> Options:
     return options
 
 
+CURRENT = "CURRENT"
+"""The file without which RocksDB takes a folder for a new one."""
+
+
 class Checkpoint:
     """The stored state of one partition.
 
@@ -39,35 +50,62 @@ class Checkpoint:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
-        access = AccessType.read_only() if read_only else AccessType.read_write()
+        self.cut_short = False
+        """Whether the newest writes were damaged, and left out."""
         # Opened for reading only, RocksDB makes the folder that it then finds empty.
         if read_only and not path.is_dir():
             raise StreamError(f"state: can't open {path}: it is no folder of a partition")
-        with _answered(f"open {path}"):
+        with answered(f"open {path}"):
             path.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(path), _options(), access_type=access)
+            self._db = self._opened(read_only)
+        self._open = True
+        try:
+            with answered(f"read {path}"):
+                self._epochs = Epochs(self._db, path)
+        except BaseException:
+            self.close()
+            raise
+
+    def _opened(self, read_only: bool) -> Rdict:
+        access = AccessType.read_only() if read_only else AccessType.read_write()
+        if not (self.path / CURRENT).exists() and any(self.path.glob("*.sst")):
+            # RocksDB would begin a new state, and delete the old one's files.
+            raise Damaged(f"state: can't open {self.path}: its file {CURRENT} is missing")
+        whole = DBRecoveryMode.absolute_consistency()
+        with suppress(Exception):
+            return Rdict(str(self.path), _options(whole), access_type=access)
+        # What it left out of its log by itself, it would not tell.
+        before_damage = DBRecoveryMode.point_in_time()
+        found = Rdict(str(self.path), _options(before_damage), access_type=access)
+        self.cut_short = True
+        if not read_only:
+            log.warning("state: %s: its newest writes are damaged and left out", self.path)
+        return found
 
     def header(self) -> Header | None:
         """Where the state stands, or None where there is none yet."""
-        with _answered(f"read {self.path}"):
+        with answered(f"read {self.path}"):
             stored = self._db.get(codec.HEADER)
         if stored is None:
             return None
         try:
             return codec.decode(stored)
-        except msgspec.DecodeError:
+        except codec.OtherFormat as other:
             raise StreamError(
-                f"state: the header in {self.path} is damaged or of another version; rebuild it"
+                f"state: {self.path} has format {other}, this version reads {codec.FORMAT}: "
+                f"go back to the version that wrote it, or {codec.REBUILD}"
             ) from None
+        except msgspec.DecodeError:
+            raise Damaged(f"state: the header in {self.path} is damaged") from None
 
     def keep_calibration(self, calibration: Calibration) -> None:
         """Store what the shop's rows were made with; the header only has its fingerprint."""
-        with _answered(f"write {self.path}"):
+        with answered(f"write {self.path}"):
             self._db[codec.CALIBRATION] = msgspec.json.encode(calibration)
 
     def calibration(self) -> Calibration | None:
         """What `keep_calibration` stored, None where nothing was."""
-        with _answered(f"read {self.path}"):
+        with answered(f"read {self.path}"):
             stored = self._db.get(codec.CALIBRATION)
         return None if stored is None else msgspec.json.decode(stored, type=Calibration)
 
@@ -76,7 +114,7 @@ class Checkpoint:
         names = self._many([codec.category_key(code) for code in range(count)])
         known = [name.decode() for name in names if name is not None]
         if len(known) < count:
-            raise StreamError(f"state: category names are missing in {self.path}; rebuild it")
+            raise Damaged(f"state: category names are missing in {self.path}")
         return known
 
     def rows(self, keys: Sequence[int]) -> list[bytes | None]:
@@ -98,16 +136,46 @@ class Checkpoint:
 
     def learned(self, key: bytes) -> bytes | None:
         """What one model learned of all shoppers together, None before the first checkpoint."""
-        with _answered(f"read {self.path}"):
+        with answered(f"read {self.path}"):
             stored: bytes | None = self._db.get(key)
         return stored
 
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the stored bytes, whatever they mean; reads all of them."""
+        if self.cut_short:
+            yield (
+                f"{self.path}: its newest writes are damaged and left out; a worker reads those "
+                "records from the log again"
+            )
+        for _ in self._from(b""):
+            pass
+
+    def freeze(self, folder: Path) -> None:
+        """Make a copy that stays as the state is now: hard links, and a flush of what is new."""
+        links = Links(self._db)
+        try:
+            with answered(f"write {folder}"):
+                links.create_checkpoint(str(folder))
+        finally:
+            # RocksDB keeps the folder locked while this lives.
+            del links
+        self._epochs.turn()
+
     def _between(self, first: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
-        with _answered(f"read {self.path}"):
-            for key, value in self._db.items(from_key=first):
-                if key >= after:
-                    return
-                yield key[len(first) :], value
+        for key, value in self._from(first):
+            if key >= after:
+                return
+            yield key[len(first) :], value
+
+    def _from(self, first: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values in order. Rdict's own iterators end at damage as if nothing followed."""
+        with answered(f"read {self.path}"):
+            entries = self._db.iter()
+            entries.seek(first)
+            while entries.valid():
+                yield entries.key(), entries.value()
+                entries.next()
+            entries.status()
 
     def write(
         self,
@@ -136,33 +204,23 @@ class Checkpoint:
             batch.put(codec.FORESIGHT + where, part)
         for model, lesson in learned:
             batch.put(model, lesson)
+        self._epochs.mark(header, batch)
         batch.put(codec.HEADER, codec.encode(header))
-        with _answered(f"write {self.path}"):
+        with answered(f"write {self.path}"):
             self._db.write(batch)
 
     def close(self) -> None:
-        self._db.close()
+        """Write what is only in RocksDB's log to tables, and let the folder go."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            with answered(f"write {self.path}"):
+                self._db.close()
+        except StreamError as error:
+            # It stays in the log, or is caught up: why the disk refused was told before.
+            log.warning("%s", error)
 
     def _many(self, keys: list[bytes]) -> list[bytes | None]:
-        with _answered(f"read {self.path}"):
+        with answered(f"read {self.path}"):
             return self._db[keys] if keys else []
-
-
-@contextmanager
-def _answered(what: str) -> Iterator[None]:
-    """Turn what the disk answers into an error for people; a bug stays one."""
-    try:
-        yield
-    except OSError as error:
-        raise StreamError(f"state: can't {what}: {error.strerror}") from None
-    except Exception as error:
-        # RocksDB's errors have no class of their own.
-        if not str(error).startswith(("IO error", "Corruption")):
-            raise
-        raise StreamError(f"state: can't {what}: {_in_one_line(error)}") from None
-
-
-def _in_one_line(error: Exception) -> str:
-    if "lock hold by" in str(error) or "/LOCK" in str(error):
-        return "another process or shard uses it"
-    return " ".join(str(error).split())

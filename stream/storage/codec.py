@@ -9,9 +9,11 @@ from msgspec import Struct
 from stream.core.rows import Layout, fingerprint
 
 FORMAT = 2
+REBUILD = "make it anew from the log with `drift state rebuild`"
 HEADER = b"h"
 CALIBRATION = b"a"
 CATEGORY = b"c"
+EPOCH = b"e"
 FORESIGHT = b"f"
 AFTER_FORESIGHT = b"g"
 PREDICTOR = b"p"
@@ -44,6 +46,19 @@ class Header(Struct, kw_only=True):
     told_at: float = -math.inf
     """The clock when flows and demand were last told."""
     counts: dict[str, int]
+    epoch: int = 0
+    """Of the newest writes; see `epochs`."""
+
+
+class Version(Struct):
+    """What headers of all formats say."""
+
+    format: int
+    epoch: int = 0
+
+
+class OtherFormat(Exception):
+    """A header of another format than this, which it names."""
 
 
 def category_key(code: int) -> bytes:
@@ -89,4 +104,15 @@ def encode(header: Header) -> bytes:
 
 
 def decode(stored: bytes) -> Header:
+    found = msgspec.msgpack.decode(stored, type=Version).format
+    if found != FORMAT:
+        raise OtherFormat(found)
     return msgspec.msgpack.decode(stored, type=Header)
+
+
+def epoch_of(stored: bytes) -> int:
+    """The epoch in a stored header, 0 where it can't be read."""
+    try:
+        return msgspec.msgpack.decode(stored, type=Version).epoch
+    except msgspec.DecodeError:
+        return 0

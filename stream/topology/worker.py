@@ -22,11 +22,11 @@ from stream.kafka_clients import faust_credentials
 from stream.messages import EVENTS, FLOWS
 from stream.settings import Settings
 from stream.shard import warm_up
+from stream.storage.claim import Claim
 from stream.stored import SHOP
 from stream.topology import topics
 from stream.topology.around import Around
 from stream.topology.batches import BatchApp, BatchConsumer
-from stream.topology.claim import Claim
 from stream.topology.compute import Compute
 from stream.topology.lane import Lane
 from stream.topology.metrics import Metrics

@@ -13,7 +13,7 @@ from stream.storage.codec import Header
 def header(categories: int = 0, offset: int = 5) -> Header:
     return Header(
         settings="f", meaning={}, layout=b"l", topic="t", partition=0, partitions=1,
-        offset=offset, categories=categories, counts={},
+        offset=offset, categories=categories, counts={}, epoch=1,
     )  # fmt: skip
 
 
