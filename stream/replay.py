@@ -20,10 +20,10 @@ from stream.messages import EVENTS, CatalogEntries, DeadLetter, MigrationAlert, 
 from stream.outcome import Outcome
 from stream.settings import Settings
 from stream.shard import LogRecord, Shard, open_shards
+from stream.state_folder import PROGRESS
+from stream.storage.content import SHOP
 from stream.storage.replica import load_model, save_model
-from stream.stored import SHOP
 
-PROGRESS = "replay.msgpack"
 Message = TypeVar("Message")
 
 

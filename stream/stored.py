@@ -22,12 +22,13 @@ from stream.core.shoppers import ShopperRow, layout, strict_layout
 from stream.errors import StreamError, WrongUse
 from stream.settings import Settings
 from stream.storage import codec
+from stream.storage.aside import holds_nothing
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import Header, RowCodec
+from stream.storage.content import SHOP
 from stream.storage.replica import load_model
 
 PREFIX = "partition-"
-SHOP = "shop"
 
 
 def partition_folder(state: Path, partition: int) -> Path:
@@ -62,8 +63,14 @@ class StoredPartition:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.is_dir() and holds_nothing(path):
+            raise NothingYet(f"state: {path} holds nothing yet")
         self.checkpoint = Checkpoint(path, read_only=True)
-        header = self.checkpoint.header()
+        try:
+            header = self.checkpoint.header()
+        except StreamError:
+            self.checkpoint.close()
+            raise
         if header is None:
             self.checkpoint.close()
             raise NothingYet(f"state: {path} holds nothing yet")
@@ -198,10 +205,8 @@ class StoredPartition:
         self.checkpoint.close()
 
 
-def stored_partitions(state: Path) -> list[StoredPartition]:
-    """The partitions in a state folder, by number.
-
-    One that holds nothing yet, of a worker that just began, is left out beside others.
+def partition_folders(state: Path) -> list[Path]:
+    """The folders of partitions in a state folder, by number; those moved aside are not.
 
     Raises
     ------
@@ -214,6 +219,20 @@ def stored_partitions(state: Path) -> list[StoredPartition]:
     )
     if not folders:
         raise WrongUse(f"no partitions in {state}: give the --state folder of a worker or replay")
+    return folders
+
+
+def stored_partitions(state: Path) -> list[StoredPartition]:
+    """The partitions in a state folder, by number.
+
+    One that holds nothing yet, of a worker that just began, is left out beside others.
+
+    Raises
+    ------
+    WrongUse
+        If there are none.
+    """
+    folders = partition_folders(state)
     parts = [part for path in folders if (part := StoredPartition.found(path)) is not None]
     return parts or [StoredPartition(path) for path in folders]
 

@@ -9,7 +9,8 @@ from stream.core.shop import ShopModel
 from stream.errors import StreamError, WrongUse
 from stream.replay import Replay
 from stream.shard import Shard
-from stream.storage import codec
+from stream.state_folder import problems_in
+from stream.storage import codec, headers
 from stream.stored import (
     StoredPartition,
     combined_hash,
@@ -138,7 +139,7 @@ def test_the_clock_is_shown_once_three_shoppers_were_seen(state: Path) -> None:
 def test_a_partition_that_was_never_fed_has_no_clock(tmp_path: Path) -> None:
     shard = Shard(partition_folder(tmp_path, 0), 0, 1, SMALL)
     shard.checkpoint()
-    shard._checkpoint.write(shard._first_header(1), [], [])
+    shard._checkpoint.write(headers.first(SMALL, "behavior-events", 0, 1), [], [])
     shard.close()
     stored = StoredPartition(partition_folder(tmp_path, 0))
     assert stored.clock() is None
@@ -211,13 +212,20 @@ def test_a_flipped_byte_on_disk_is_found(state: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
-    [("format", 9, "format 9, this reads 2"), ("layout", b"other", "rows have another layout")],
+    [
+        ("format", 9, "has format 9, this version reads 2: go back to the version that wrote it"),
+        ("layout", b"other", "has rows of another layout than this version"),
+    ],
 )
-def test_a_state_of_another_version_is_found(
+def test_a_state_of_another_version_is_found_with_the_way_out(
     state: Path, field: str, value: object, words: str
 ) -> None:
     shard = Shard(partition_folder(state, 0), 0, 2, SMALL)
     setattr(shard.header, field, value)
     shard.checkpoint()
     shard.close()
-    assert [words in problem for problem in problems(state)] == [True]
+    (problem,) = problems_in(state)
+    assert words in problem
+    assert problem.endswith("make it anew from the log with `drift state rebuild`")
+    with pytest.raises(StreamError, match=words):
+        Shard(partition_folder(state, 0), 0, 2, SMALL)

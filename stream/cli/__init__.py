@@ -17,7 +17,7 @@ COMMANDS = {
     "publish": "Send behavior events from files to Kafka.",
     "replay": "Run the engine over files or a range of the log.",
     "simulate": "Write a shop with known migrations to files.",
-    "state": "Look into, hash and verify stored state.",
+    "state": "Look into, verify, copy and restore stored state.",
     "topics": "Create or check the topics.",
     "watch": "Follow the alerts topic.",
     "worker": "Run one member of the consumer group.",

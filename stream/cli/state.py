@@ -9,12 +9,17 @@ from typing import Any
 import click
 
 from stream.cli.options import json_option, state_option
+from stream.cli.snapshots import rebuild, restore, snapshot
 from stream.errors import StreamError, WrongUse
 
 
 @click.group(epilog="Example: drift state hash --state /var/lib/drift --json")
 def state() -> None:
-    """Look into, hash and verify stored state."""
+    """Look into, hash and verify stored state; copy it, and make it anew."""
+
+
+for command in (snapshot, restore, rebuild):
+    state.add_command(command)
 
 
 @state.command(epilog="Example: drift state show --state /var/lib/drift --user u42")
@@ -69,20 +74,26 @@ def hash_(state: Path, as_json: bool) -> None:
 
 @state.command(epilog="Example: drift state verify --state /var/lib/drift")
 @state_option(required=True)
+@click.option(
+    "--snapshots",
+    "url",
+    metavar="URL",
+    help="Read the snapshots there too.  [default: the folder `snapshots` of --state, if any]",
+)
 @json_option
-def verify(state: Path, as_json: bool) -> None:
+def verify(state: Path, url: str | None, as_json: bool) -> None:
     """Read everything and say what is damaged; exit code 1 if anything is."""
-    with ExitStack() as stack:
-        partitions = _opened(state, stack)
-        problems = [problem for part in partitions for problem in part.problems()]
-        try:
-            _shop(state, partitions)
-        except StreamError as error:
-            problems.append(str(error))
+    from stream.state_folder import problems_in, problems_of
+    from stream.storage.snapshots import Snapshots
+
+    problems = list(problems_in(state))
+    own = state / "snapshots"
+    if url is not None or own.is_dir():
+        problems += problems_of(Snapshots(url or str(own)))
     if as_json:
         _print({"problems": problems}, as_json)
     elif not problems:
-        click.echo(f"{len(partitions)} partitions and the shop model are whole")
+        click.echo("partitions, shop model and snapshots are whole")
     if problems and not as_json:
         for problem in problems[:-1]:
             click.echo(f"drift: {problem}", err=True)

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from stream.core.shop import ShopModel, Snapshot
-from stream.errors import StreamError
+from stream.errors import Damaged, StreamError
 from stream.settings import Settings
 
 MODEL = "shop.model"
@@ -17,21 +17,30 @@ def load_model(folder: Path, settings: Settings) -> ShopModel | None:
 
     Raises
     ------
+    Damaged
+        If it is not what was saved.
     StreamError
-        If it is damaged or was made with other settings.
+        If it was made with other settings.
     """
+    stored = read_model(folder)
+    try:
+        return None if stored is None else ShopModel.restore(stored, settings)
+    except StreamError as error:
+        raise StreamError(f"state: {folder / MODEL}: {error}") from None
+
+
+def read_model(folder: Path) -> bytes | None:
+    """The bytes of the model saved in this folder, checked; None if none is."""
     path = folder / MODEL
     if not path.exists():
         return None
     try:
         stored = path.read_bytes()
-        if blake2b(stored[:-DIGEST], digest_size=DIGEST).digest() != stored[-DIGEST:]:
-            raise StreamError("it is damaged; delete it, the log rebuilds it")
-        return ShopModel.restore(stored[:-DIGEST], settings)
     except OSError as error:
         raise StreamError(f"state: can't read {path}: {error.strerror}") from None
-    except StreamError as error:
-        raise StreamError(f"state: {path}: {error}") from None
+    if blake2b(stored[:-DIGEST], digest_size=DIGEST).digest() != stored[-DIGEST:]:
+        raise Damaged(f"state: {path}: it is damaged; delete it, the log rebuilds it")
+    return stored[:-DIGEST]
 
 
 def save_model(snapshot: Snapshot, folder: Path) -> None:

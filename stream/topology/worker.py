@@ -23,7 +23,7 @@ from stream.messages import EVENTS, FLOWS
 from stream.settings import Settings
 from stream.shard import warm_up
 from stream.storage.claim import Claim
-from stream.stored import SHOP
+from stream.storage.content import SHOP
 from stream.topology import topics
 from stream.topology.around import Around
 from stream.topology.batches import BatchApp, BatchConsumer
