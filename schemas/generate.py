@@ -25,6 +25,7 @@ from stream.messages import (
     DemandCount,
     DemandForecast,
     FlowSource,
+    InterestShare,
     MigrationAlert,
     Moved,
     PartitionClock,
@@ -32,6 +33,8 @@ from stream.messages import (
     PredictedAlert,
     PredictionOutcome,
     RankedItem,
+    Ranking,
+    RankQuestion,
     Reason,
     RecommendationDelta,
     ShareChange,
@@ -136,6 +139,21 @@ DELTA = RecommendationDelta(
     alert_id="behavior-events-2-48211-detected-0",
     settings="5d0c2f8b91e6a374",
 )
+RANKING = Ranking(
+    user_id="u00137",
+    row="memory",
+    occurred_at=1768845113.0,
+    items=[
+        RankedItem("i00061", 0.14, Reason("follows", 0.71, "i00058")),
+        RankedItem("i00058", 0.09, Reason("recent", 1.0)),
+    ],
+    interests=[InterestShare("strollers", 0.61), InterestShare("tents", 0.39)],
+    partition=2,
+    source_offset=48_211,
+    model_position=1207,
+    settings="5d0c2f8b91e6a374",
+)
+QUESTION = RankQuestion(recent_items=["i00058", "i00040"], category="strollers", k=10)
 UPDATES = ShopUpdates(
     partition=2,
     ids=packed([identify(name) for name in NAMES], "<i8"),
@@ -254,6 +272,8 @@ MESSAGES = (
         ("send",),
     ),
     Described("catalog-item", ITEM, is_topic=False),
+    Described("rank-question", QUESTION, is_topic=False),
+    Described("ranking", RANKING, is_topic=False),
 )
 HEADERS = {
     "ce_specversion": ("1.0", "The version of CloudEvents, in Kafka's binary mode."),

@@ -324,6 +324,54 @@ class RecommendationDelta(Struct, frozen=True, kw_only=True, omit_defaults=True,
     settings: Name
 
 
+class InterestShare(Struct, frozen=True, gc=False):
+    """How much of a shopper's interest is in a category, half of it as of late."""
+
+    category: Name
+    share: Fraction
+
+
+class Ranking(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A list made when a worker was asked for it at `/rank`. It is on no topic.
+
+    `items` are as in recommendation deltas, and no older than those of a `sequence`
+    up to `source_offset`.
+    """
+
+    user_id: Annotated[Name | None, Meta(description="null where nobody was named")] = None
+    row: Annotated[
+        Literal["memory", "disk", "none"],
+        Meta(description="where the shopper's row was read; none: the shopper is new here"),
+    ]
+    occurred_at: Annotated[Seconds, Meta(description="the event time for which it was ranked")]
+    items: list[RankedItem]
+    interests: Annotated[list[InterestShare], Meta(description="the largest first")]
+    partition: Annotated[NaturalNumber | None, Meta(description="the shopper's")] = None
+    source_offset: Annotated[
+        int | None, Meta(description="of the partition's last record that it knows of")
+    ] = None
+    model_position: Annotated[int, Meta(description="records of shop-updates that it knows of")]
+    unknown: Annotated[
+        list[Name], Meta(description="items and categories of the question that the shop lacks")
+    ] = []
+    settings: Name
+
+
+class RankQuestion(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What `POST /rank` asks: a list for somebody of whom no more is known than this."""
+
+    recent_items: Annotated[
+        list[GivenName], Meta(max_length=512, description="looked at lately, newest first")
+    ] = []
+    category: Annotated[GivenName | None, Meta(description="where the shopper is now")] = None
+    k: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="entries, at most `list_size`, which it is if it is missing"),
+    ] = None
+
+
 class ShopUpdates(
     Struct, frozen=True, tag_field="kind", tag="events", kw_only=True, omit_defaults=True
 ):

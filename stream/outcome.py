@@ -1,8 +1,9 @@
 """What came of a batch of records, as the messages to publish."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -200,19 +201,7 @@ class Gathering:
 
     def _take_lists(self, results: Results, events: Rows[Event], count: int) -> None:
         size = results.lists.dtype["previous"].shape[0]
-        ranked = self._ranked[: count * size]
-        scores = ranked["score"].astype(np.float64).round(DIGITS).tolist()
-        shares = ranked["share"].astype(np.float64).round(DIGITS).tolist()
-        entries = list(
-            zip(
-                ranked["item_id"].tolist(),
-                scores,
-                ranked["reason"].tolist(),
-                shares,
-                ranked["because"].tolist(),
-                strict=True,
-            )
-        )
+        entries = entries_of(self._ranked[: count * size])
         rows, whole = np.asarray(results.lists)[:count], np.asarray(events)
         at_event = rows["event"]
         columns = zip(
@@ -234,6 +223,20 @@ class Gathering:
 
     def all_updates(self) -> np.ndarray:
         return np.concatenate(self.updates) if self.updates else np.zeros(0, UPDATE)
+
+
+def entries_of(ranked: np.ndarray) -> list[Entry]:
+    """Entries of lists, taken out of the shop's room for them."""
+    return list(
+        zip(
+            ranked["item_id"].tolist(),
+            ranked["score"].astype(np.float64).round(DIGITS).tolist(),
+            ranked["reason"].tolist(),
+            ranked["share"].astype(np.float64).round(DIGITS).tolist(),
+            ranked["because"].tolist(),
+            strict=True,
+        )
+    )
 
 
 class Writer:
@@ -335,8 +338,10 @@ class Writer:
                 continue
             asked.setdefault((alert.source_offset, alert.user_id), alert)
             alerted.setdefault(alert.source_offset, set()).add(alert.user_id)
-        names = self._unlearned.filled(shop.item_names(_ids(lists)))
-        categories = shop.category_names(_categories(lists))
+        entries = [entry for sent in lists for entry in sent.entries]
+        previous = chain.from_iterable(sent.previous for sent in lists)
+        names = self._unlearned.filled(shop.item_names(_ids(entries).union(previous)))
+        categories = shop.category_names(_categories(entries))
         return [
             self._delta(
                 sent,
@@ -349,6 +354,11 @@ class Writer:
             for sent in lists
         ]
 
+    def items(self, entries: Sequence[Entry], shop: ShopModel) -> list[RankedItem]:
+        """The entries of one list by their names, with those that the model has yet to learn."""
+        names = self._unlearned.filled(shop.item_names(_ids(entries)))
+        return named_items(entries, names, shop.category_names(_categories(entries)))
+
     def _delta(
         self,
         sent: SentList,
@@ -359,22 +369,7 @@ class Writer:
         model_position: int,
     ) -> RecommendationDelta:
         own = f"{self._prefix}-{sent.offset}-delta-{alerted}"
-        # One without a name came in an event whose teaching the model has yet to read.
-        items = [
-            # Written out: a call for each of a list's items costs a fifth of a delta.
-            RankedItem(
-                names[item],
-                score,
-                Reason(
-                    REASONS[reason],
-                    share,
-                    None if because == NONE or reason in OF_CATEGORY else names[because],
-                    (categories[because] or None) if reason in OF_CATEGORY else None,
-                ),
-            )
-            for item, score, reason, share, because in sent.entries
-            if names[item]
-        ]
+        items = named_items(sent.entries, names, categories)
         now = {item.item_id: place for place, item in enumerate(items)}
         before = {names[id]: place for place, id in enumerate(sent.previous) if names[id]}
         return RecommendationDelta(
@@ -395,6 +390,30 @@ class Writer:
             alert_id=alert.id if alert else None,
             settings=self._settings,
         )
+
+
+def named_items(
+    entries: Sequence[Entry], names: Mapping[int, str], categories: Mapping[int, str]
+) -> list[RankedItem]:
+    """Entries as messages have them.
+
+    One without a name came in an event whose teaching the model has yet to read.
+    """
+    return [
+        # Written out: a call for each of a list's items costs a fifth of a delta.
+        RankedItem(
+            names[item],
+            score,
+            Reason(
+                REASONS[reason],
+                share,
+                None if because == NONE or reason in OF_CATEGORY else names[because],
+                (categories[because] or None) if reason in OF_CATEGORY else None,
+            ),
+        )
+        for item, score, reason, share, because in entries
+        if names[item]
+    ]
 
 
 Key = tuple[int, str, int]
@@ -429,14 +448,13 @@ def _named(alarm: Alarm, numbers: dict[Key, tuple[int, int]]) -> Names:
     return Names(number, delta, returns)
 
 
-def _ids(lists: Sequence[SentList]) -> set[int]:
-    """Every item that these lists speak of."""
-    ids = {entry[0] for sent in lists for entry in sent.entries}
-    ids.update(entry[4] for sent in lists for entry in sent.entries if entry[2] not in OF_CATEGORY)
-    ids.update(id for sent in lists for id in sent.previous)
+def _ids(entries: Iterable[Entry]) -> set[int]:
+    """Every item that these entries speak of."""
+    ids = {entry[0] for entry in entries}
+    ids.update(entry[4] for entry in entries if entry[2] not in OF_CATEGORY)
     return ids
 
 
-def _categories(lists: Sequence[SentList]) -> set[int]:
+def _categories(entries: Iterable[Entry]) -> set[int]:
     """Every category that is a reason."""
-    return {entry[4] for sent in lists for entry in sent.entries if entry[2] in OF_CATEGORY}
+    return {entry[4] for entry in entries if entry[2] in OF_CATEGORY}

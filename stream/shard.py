@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from stream import on_demand
 from stream.codebook import Codebook
 from stream.core import clicks, engine, engine_rows, sessions
 from stream.core.blend import Blend
@@ -27,7 +28,8 @@ from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
 from stream.errors import BadRecord
 from stream.foretold import Foreteller
-from stream.messages import EVENTS, DeadLetter, Period, PredictedAlert
+from stream.messages import EVENTS, DeadLetter, Period, PredictedAlert, Ranking, RankQuestion
+from stream.on_demand import Asked, Manner, Strangers, manner
 from stream.outcome import Gathering, Numbered, Outcome, Writer
 from stream.settings import Settings
 from stream.storage import codec, headers
@@ -60,6 +62,14 @@ class LogRecord(NamedTuple):
     value: bytes | None
     touches: list[Touch] | None = None
     """What the value says by the same settings, where the reader has decoded it."""
+
+
+class Memory(NamedTuple):
+    """Rows of a shard: in memory, evicted since it was opened, changed since the checkpoint."""
+
+    hot: int
+    evicted: int
+    changed: int
 
 
 class Shard:
@@ -112,6 +122,8 @@ class Shard:
         self._clicks = Clicks.of()
         if told := self._checkpoint.learned(codec.CLICKS):
             self._clicks = self._clicks.restored(told)
+        self._asked = Asked(self._codec.layout)
+        self._manner = manner(settings, self._predictor, self._blend, self._clicks)
         self._foreteller = Foreteller(topic, partition, self.header.settings)
         self._tallies = Tallies(settings)
         self._tallies.restore(self._checkpoint.tallies())
@@ -164,6 +176,43 @@ class Shard:
         """The partition's event time, None before three shoppers were seen."""
         time = float(sessions.now(self._state.clock[0]))
         return time if np.isfinite(time) else None
+
+    def ranking(self, user: str, shop: ShopModel, k: int | None = None) -> Ranking:
+        """A list for a shopper as all stands now, by the rules of deltas; one who is new here
+        gets what everybody takes.
+
+        Asking changes nothing: no row, none of what was learned, nor who is in memory.
+
+        Raises
+        ------
+        WrongUse
+            If `k` is more entries than a list has.
+        """
+        size, key = on_demand.list_size(k, self.settings), identify(user, self.settings.seed)
+        known = self._residence.copy(key, self._asked.bytes) == user
+        if not known:
+            self._asked.clear()
+        at = max(self.clock() or 0.0, float(self._asked.last_at[0])) or on_demand.shop_time(shop)
+        self._codebook.meet(shop)
+        told = on_demand.found(
+            self._asked, self._codebook.rows, self.categories, shop, self._listing(shop), size, at
+        )
+        return Ranking(
+            user_id=user,
+            row="none" if not known else "memory" if self._residence.holds(key) else "disk",
+            occurred_at=at,
+            items=self._writer.items(told.entries, shop),
+            interests=told.interests,
+            partition=self.partition,
+            source_offset=self.offset,
+            model_position=shop.position,
+            settings=self.header.settings,
+        )
+
+    def memory(self) -> Memory:
+        """How many shoppers' rows are in memory, and what became of others."""
+        residence = self._residence
+        return Memory(residence.hot(), residence.evicted, residence.changed())
 
     def records(self) -> list[ReasonRecord]:
         """How entries of lists did, by reason, as impressions and clicks told."""
@@ -338,6 +387,11 @@ class Shard:
         self._predictor = self._predictor.marking(len(shop.view.categories))
         return Learned(self._predictor, self._blend, self._clicks, self._horizons.own, desk)
 
+    def _listing(self, shop: ShopModel) -> Manner:
+        """What lists are made by, with room for all of the shop's categories."""
+        self._predictor = self._predictor.marking(len(shop.view.categories))
+        return self._manner._replace(ahead=self._predictor)
+
     def _take_foreseen(self, shop: ShopModel, outcome: Outcome) -> None:
         name_of = partial(self._codebook.name_of, shop=shop)
         foreseen = self._horizons.take_foreseen(lambda id: bool(name_of(id)))
@@ -475,6 +529,7 @@ def warm_up(settings: Settings) -> None:
     rows["item_id"], rows["category_id"] = np.arange(1, 33), 1
     rows["position"] = np.arange(32)
     shop.apply(packed(rows, 0, str))
+    Strangers(settings).ranking(RankQuestion(), shop)
 
 
 def open_shards(

@@ -20,6 +20,8 @@ from stream.core import (
     shoppers,
     taste,
 )
+from stream.core.blend import BlendRow
+from stream.core.clicks import ClicksRow
 from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
 from stream.core.delta import due, material, send
@@ -35,6 +37,7 @@ from stream.core.recents import RecentsRow
 from stream.core.rows import Rows
 from stream.core.selection import CALIBRATED
 from stream.core.shop import ShopView
+from stream.core.shoppers import StrictRow
 from stream.core.updates import RECENT, UpdateRow
 
 OWN_ALARMS = 2
@@ -90,13 +93,39 @@ def close(
 
 
 @kernel
-def foretell(state: State, shop: ShopView, ahead: Predictor, slot: int, at: float) -> bool:
+def foretell(
+    row: MigrationRow, codes: Rows[CodeRow], shop: ShopView, ahead: Predictor, at: float
+) -> bool:
     """Predict a shopper's next category; for one who had none it is false, the outlook empty."""
-    row = state.shoppers[slot].strict.migration
-    if predictor.predict(ahead, row, state.codes, shop.categories, shop.totals[0], at):
+    if predictor.predict(ahead, row, codes, shop.categories, shop.totals[0], at):
         return True
     ahead.outlooks[0].end = 0
     return False
+
+
+@kernel
+def listed(
+    strict: StrictRow,
+    codes: Rows[CodeRow],
+    shop: ShopView,
+    ahead: Predictor,
+    blend: BlendRow,
+    told: ClicksRow,
+    first: int,
+    size: int,
+    at: float,
+    rules: Rules,
+) -> int:
+    """Leave a shopper's list in `shop.ranked` from `first` on; how long it is.
+
+    The outlook is what was foretold for it. Neither row nor what was learned changes.
+    """
+    if rules.listing.diversity == CALIBRATED:
+        taste.note(shop.choices[0].taste, strict.interest, codes)
+    return ranking.rank(
+        shop, first, size, strict.recents, blend, told, ahead.outlooks[0], rules.slots,
+        rules.listing, at, rules.transition_half_life,
+    )  # fmt: skip
 
 
 @outlined
@@ -116,13 +145,10 @@ def offer(
     served = shopper.served
     size = len(served.items)
     first = progress.lists * size
-    foretell(state, shop, learned.ahead, slot, at)
-    if rules.listing.diversity == CALIBRATED:
-        taste.note(shop.choices[0].taste, shopper.strict.interest, state.codes)
-    used = ranking.rank(
-        shop, first, size, shopper.strict.recents, learned.blend.rows[0],
-        learned.clicks.rows[0], learned.ahead.outlooks[0], rules.slots, rules.listing, at,
-        rules.transition_half_life,
+    foretell(shopper.strict.migration, state.codes, shop, learned.ahead, at)
+    used = listed(
+        shopper.strict, state.codes, shop, learned.ahead, learned.blend.rows[0],
+        learned.clicks.rows[0], first, size, at, rules,
     )  # fmt: skip
     state.slots[slot].dirty = 1
     changed = served.stale or material(served, shop.ranked, first, used)
@@ -307,7 +333,8 @@ def learn(
     attend(state, out, event, place, rules)
     foretold, tells = False, not rules.muted and teaches(state, learned, event)
     if not rules.muted and (tells or event.category >= 0):
-        foretold = foretell(state, shop, learned.ahead, event.slot, event.occurred_at)
+        row = state.shoppers[event.slot].strict.migration
+        foretold = foretell(row, state.codes, shop, learned.ahead, event.occurred_at)
     if tells:
         reflect(state, shop, learned, event, rules)
     strict, progress, at = state.shoppers[event.slot].strict, out.progress[0], event.occurred_at

@@ -6,6 +6,7 @@ import numpy as np
 
 from stream.core.engine_rows import State
 from stream.core.ids import identify
+from stream.core.rows import UInt8s
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import RowCodec
 
@@ -25,6 +26,8 @@ class Residence:
         self.codec = codec
         self.pending: dict[int, bytes] = {}
         self.users = [""] * len(state.slots)
+        self.evicted = 0
+        """Rows that have left memory so far."""
         self._checkpoint = checkpoint
         self._seed = seed
         self._slot_of: dict[int, int] = {}
@@ -34,6 +37,7 @@ class Residence:
         self._taken = 0
         self._hand = 0
         self._rows = np.asarray(state.shoppers)
+        self._bytes = self._rows.view(np.uint8).reshape(len(state.slots), codec.size)
         self._keys = np.asarray(state.slots)["key"]
         self._dirty = np.asarray(state.slots)["dirty"]
 
@@ -69,6 +73,14 @@ class Residence:
         """Where a shopper is now, or -1."""
         return self._slot_of.get(key, NOBODY)
 
+    def hot(self) -> int:
+        """How many shoppers are in memory."""
+        return len(self._slot_of)
+
+    def holds(self, key: int) -> bool:
+        """Whether a shopper's row can be had without the disk."""
+        return key in self._slot_of or key in self.pending
+
     def peek(self, keys: Sequence[int]) -> tuple[np.ndarray, list[str]]:
         """Copies of these shoppers' rows as they are now, and who they are.
 
@@ -87,6 +99,21 @@ class Residence:
                 self.codec.fill(rows, [place], [value])
                 names[place] = self.codec.user(value)
         return rows, names
+
+    def copy(self, key: int, room: UInt8s) -> str:
+        """Put the bytes of one shopper's row as it is now into `room`; who it is, "" for nobody.
+
+        As `peek`, in a tenth of the time. Of an unknown one `room` stays as it was.
+        """
+        slot = self._slot_of.get(key)
+        if slot is not None:
+            room[:] = self._bytes[slot]
+            return self.users[slot]
+        value = self.pending.get(key) or self._checkpoint.rows([key])[0]
+        if value is None:
+            return ""
+        room[:] = np.frombuffer(value, np.uint8, self.codec.size)
+        return self.codec.user(value)
 
     def changed(self) -> int:
         """How many rows the next write would store."""
@@ -157,3 +184,4 @@ class Residence:
             self.pending[key] = self.codec.values(self._rows, np.array([slot]), self.users)[0]
             self._dirty[slot] = 0
         del self._slot_of[key]
+        self.evicted += 1
