@@ -193,6 +193,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The shop model's replica is saved this often, by the clock on the wall."""
     session_timeout: Annotated[float, Meta(gt=0, le=90)] = 10.0
     """Seconds after which the group gives a silent worker's partitions to others."""
+    unhealthy_after: Positive = 60.0
+    """A worker that has work and gets nowhere for so many seconds is unhealthy."""
     lost_range: str = "stop"
     """When the log no longer holds what a state lacks: `stop`, or `continue` without it."""
 
@@ -261,6 +263,7 @@ RUNTIME = frozenset(
         "checkpoint_seconds",
         "replica_save_seconds",
         "session_timeout",
+        "unhealthy_after",
         "lost_range",
     ]
 )

@@ -1,36 +1,42 @@
 """`drift worker`: one member of the consumer group."""
 
 import asyncio
-import logging
+import os
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import click
 
+from stream.cli.log_lines import log_to_stderr
 from stream.cli.options import broker_option, settings_option, state_option
 from stream.cli.process import collect_rarely
+from stream.errors import WrongUse
 
-SAID_AGAIN_AFTER = 30.0
+VARIABLE = "DRIFT_HTTP_TOKEN"
+Place = tuple[str, int]
 
 
-class Seldom:
-    """Lets a library say the same thing twice a minute: of a broker that is down it does ten
-    times a second.
-    """
+class HostAndPort(click.ParamType):
+    """`PORT` of this machine alone, or `HOST:PORT`."""
 
-    def __init__(self, library: str) -> None:
-        self._library = library
-        self._said: dict[str, float] = {}
+    name = "[host:]port"
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.partition(".")[0] != self._library:
-            return True
-        text = f"{record.name} {record.msg}"
-        if record.created - self._said.get(text, 0.0) < SAID_AGAIN_AFTER:
-            return False
-        self._said[text] = record.created
-        return True
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Place:
+        """The two.
+
+        >>> HostAndPort().convert("9464", None, None), HostAndPort().convert("[::]:80", None, None)
+        (('127.0.0.1', 9464), ('::', 80))
+        """
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= 65_535):
+            self.fail(f"{value!r}: give PORT or HOST:PORT, the port from 1 to 65535", param, ctx)
+        return host.strip("[]") or "127.0.0.1", int(port)
 
 
 @click.command(epilog="Example: drift worker --broker 127.0.0.1:9092 --state /var/lib/drift")
@@ -50,20 +56,23 @@ class Seldom:
 )
 @settings_option
 @click.option(
+    "--http",
     "--metrics",
-    "metrics_port",
-    metavar="PORT",
-    type=click.IntRange(1, 65_535),
-    envvar="DRIFT_METRICS",
+    "http",
+    metavar="[HOST:]PORT",
+    type=HostAndPort(),
+    envvar=["DRIFT_HTTP", "DRIFT_METRICS"],
     show_envvar=True,
-    help="Answer Prometheus at http://HOST:PORT/metrics; each worker needs a port of its own.",
+    help="Answer /rank, /partitions, /health, /ready and /metrics at this address, of this machine "
+    "alone unless HOST says other; each worker needs a port of its own.",
 )
 @click.option(
-    "--metrics-host",
-    metavar="HOST",
-    default="127.0.0.1",
-    show_default=True,
-    help="The address to answer at; 0.0.0.0 is every network of this machine.",
+    "--http-token-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    envvar="DRIFT_HTTP_TOKEN_FILE",
+    show_envvar=True,
+    help=f"A file with the token that every request must bring; or set {VARIABLE} to it.",
 )
 @click.option(
     "--log-level",
@@ -71,15 +80,25 @@ class Seldom:
     default="info",
     show_default=True,
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar="DRIFT_LOG_FORMAT",
+    show_envvar=True,
+    show_default=True,
+    help="Lines for people, or a JSON object a line.",
+)
 def worker(
     broker: str,
     state: Path,
     group: str,
     name: str | None,
     settings: Path | None,
-    metrics_port: int | None,
-    metrics_host: str,
+    http: Place | None,
+    http_token_file: Path | None,
     log_level: str,
+    log_format: str,
 ) -> None:
     """Run one member of the consumer group until SIGTERM or Ctrl-C.
 
@@ -88,29 +107,36 @@ def worker(
     """
     from stream.settings import load
 
-    loaded = load(settings)
-    logging.basicConfig(
-        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    # The libraries' own news hide ours, and may hold what a record holds.
-    for library in ("aiokafka", "faust", "mode", "stream.topology.batches", "numba"):
-        logging.getLogger(library).setLevel("WARNING")
-    # What it logs of a broker that is down is our one line.
-    logging.getLogger("kafka").setLevel("CRITICAL")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Seldom("aiokafka"))
+    loaded, token = load(settings), _token(http_token_file)
+    log_to_stderr(log_level, log_format)
     from stream.topology.metrics import Metrics
+    from stream.topology.web import Address
     from stream.topology.worker import Worker
 
-    member, metrics = name or _name(state), Metrics()
-    if metrics_port is not None:
-        metrics.serve(metrics_host, metrics_port)
+    member, address = name or _name(state), Address(*http, token) if http else None
 
     async def run() -> None:
-        await Worker(broker, state, group, member, loaded, metrics).run()
+        await Worker(broker, state, group, member, loaded, Metrics(), address).run()
 
     collect_rarely()
     asyncio.run(run())
+
+
+def _token(file: Path | None) -> str:
+    """The token of the file or of the environment, "" for none."""
+    if file is None:
+        return os.environ.get(VARIABLE, "")
+    try:
+        token = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUse(f"--http-token-file: can't read {file}: {_said(error)}") from None
+    if not token:
+        raise WrongUse(f"--http-token-file: {file} is empty: write the token into it")
+    return token
+
+
+def _said(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or "" if isinstance(error, OSError) else "it is no text"
 
 
 def _name(state: Path) -> str:

@@ -9,6 +9,7 @@ from stream.settings import Settings
 from stream.topology.compute import Compute
 from stream.topology.metrics import Metrics
 from stream.topology.outputs import Publisher
+from stream.topology.questions import Questions
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,13 @@ class Around:
     compute: Compute
     publisher: Publisher
     metrics: Metrics
+    questions: Questions
     generation: Callable[[], int]
     """The group's generation as the client knows it now."""
     silence: Callable[[], float]
     """Seconds since the group last answered a heartbeat."""
+    lag: Callable[[int, int], int | None]
+    """Records of a partition after an offset, None while that is unknown."""
     hold: Callable[[int], None]
     """Hand over no more records of a partition."""
     release: Callable[[int], None]

@@ -66,6 +66,7 @@ class BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._held: set[TP] = set()
+        self._handed: dict[TP, int] = {}
         self._released = asyncio.Event()
 
     def _new_consumer_thread(self) -> HeartbeatThread:
@@ -81,6 +82,7 @@ class BatchConsumer(driver.Consumer):
                 await self._wait_for_release(timeout)
                 return {}
         fetched = await super()._getmany(active_partitions, timeout)
+        self._handed |= {tp: records[-1].offset for tp, records in fetched.items() if records}
         return {tp: [Batch(records)] for tp, records in fetched.items() if records}
 
     async def _wait_for_release(self, timeout: float) -> None:
@@ -112,6 +114,22 @@ class BatchConsumer(driver.Consumer):
         """Hand over a partition's records again."""
         self._held.discard(tp)
         self._released.set()
+
+    def lag(self, tp: TP, applied: int) -> int | None:
+        """Records after the offset `applied`, None before the first fetch told of the end.
+
+        Offsets that the client has passed without a record, as markers of transactions, are none.
+        """
+        client = self._thread._consumer
+        subscription = None if client is None else client._subscription.subscription
+        assigned = None if subscription is None else subscription.assignment
+        if assigned is None or tp not in assigned.tps:
+            return None
+        state = assigned.state_value(tp)
+        if state.highwater is None or not state.has_valid_position:
+            return None
+        handed = min(self._handed.get(tp, -1), state.position - 1)
+        return int(max(0, state.highwater - state.position) + max(0, handed - applied))
 
     async def commit_acknowledged(self) -> None:
         """Commit what is acknowledged now. `commit` does nothing while another one runs."""

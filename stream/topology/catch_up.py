@@ -11,6 +11,7 @@ from stream.messages import ALERTS, PredictedAlert
 from stream.shard import Shard
 from stream.topology.around import Around
 from stream.topology.log_reader import LogReader, LostRange
+from stream.topology.vitals import Part
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,12 @@ MADE_ANEW = "the topic was made anew: take a new --state folder and another --gr
 class CatchUp:
     """What one shard does before its first new record, and where the log has a hole."""
 
-    def __init__(self, around: Around, shard: Shard) -> None:
+    def __init__(self, around: Around, shard: Shard, part: Part) -> None:
         self._around = around
         self._shard = shard
+        self._part = part
         self._where = f"{around.topic}[{shard.partition}]"
+        self._log = logging.LoggerAdapter(log, {"partition": shard.partition})
         self._begins = 0
         """What is before it is known to be gone."""
         self._since: int | None = None
@@ -98,7 +101,7 @@ class CatchUp:
                 f"state: {lost}, which {self._around.state} lacks: restore a snapshot, or set "
                 "lost_range = 'continue' to go on without those records"
             )
-        log.error("%s; going on without those records", lost)
+        self._log.error("%s; going on without those records", lost)
         self._shard.counts["lost_records"] += begins - lacks
         self._begins = begins
 
@@ -109,7 +112,7 @@ class CatchUp:
             first = max(self._shard.offset + 1, self._begins)
             if first >= committed:
                 return
-            log.info("%s: catching up %d records", self._where, committed - first)
+            self._log.info("%s: catching up %d records", self._where, committed - first)
             try:
                 await self._read(reader, first, committed, stopping)
                 return
@@ -129,7 +132,9 @@ class CatchUp:
                 alerts += [alert for record in records for alert in _predicted(record.value)]
         found = await self._around.compute(shard.take_over, alerts)
         if found:
-            log.info("%s: %d predictions of others wait for their outcome", self._where, found)
+            self._log.info(
+                "%s: %d predictions of others wait for their outcome", self._where, found
+            )
 
     async def _read(
         self, reader: LogReader, first: int, committed: int, stopping: Callable[[], bool]
@@ -141,6 +146,7 @@ class CatchUp:
             for start in range(0, len(records), SLICE_RECORDS):
                 part = records[start : start + SLICE_RECORDS]
                 await around.compute(shard.apply, part, around.shop, muted=True)
+                self._part.catching_up(max(0, committed - shard.offset - 1))
             if stopping():
                 return
             if shard.changed_rows() >= around.settings.checkpoint_rows:

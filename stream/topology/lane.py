@@ -13,6 +13,7 @@ from stream.topology.around import Around
 from stream.topology.catch_up import CatchUp
 from stream.topology.inbox import Inbox, Stale, fence
 from stream.topology.outputs import Packed, flow_outputs, outputs
+from stream.topology.vitals import Part
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Lane:
         self._delivery: asyncio.Task[None] | None = None
         self._unacknowledged: list[Any] = []
         self._checkpointed_at = time.monotonic()
+        self._part = Part()
 
     def put(self, event: Any) -> None:
         """Take a batch as it comes from Faust."""
@@ -54,13 +56,19 @@ class Lane:
             around.settings, around.topic,
         )  # fmt: skip
         try:
-            catch_up = CatchUp(around, shard)
+            vitals = around.metrics.vitals
+            self._part = vitals.opened(partition, lambda: around.lag(partition, shard.offset))
+            catch_up = CatchUp(around, shard, self._part)
             await catch_up.run((await committed)[partition], lambda: self._inbox.stopping)
             around.metrics.read(shard)
-            log.info("partition %d: ready after offset %d", partition, shard.offset)
+            around.questions.open(shard)
+            self._part.begin()
+            where = {"partition": partition}
+            log.info("partition %d: ready after offset %d", partition, shard.offset, extra=where)
             await self._serve(shard, catch_up)
         except Stale:
-            log.warning("partition %d: the group moved on; rolled back", partition)
+            where = {"partition": partition}
+            log.warning("partition %d: the group moved on; rolled back", partition, extra=where)
         finally:
             await self._end(shard)
 
@@ -82,6 +90,7 @@ class Lane:
         return max(0.0, due_at - time.monotonic())
 
     async def _process(self, shard: Shard, events: Sequence[Any]) -> None:
+        self._part.unsaved = True
         records = [record for event in events for record in event.message.value]
         for first in range(0, len(records), SLICE_RECORDS):
             part = records[first : first + SLICE_RECORDS]
@@ -95,6 +104,7 @@ class Lane:
         outcome, topic = shard.apply(records, self._around.shop), self._around.topic
         told = flow_outputs(shard.flows(), topic, self.partition)
         self._around.metrics.read(shard)
+        self._around.metrics.refused(outcome.dead_letters)
         return self._around.publisher.packed(chain(outputs(outcome, topic, self.partition), told))
 
     async def _delivered(self) -> None:
@@ -113,8 +123,10 @@ class Lane:
     async def _checkpoint(self, shard: Shard) -> None:
         await self._delivered()
         await fence(self._around, self.generation)
+        began = time.monotonic()
         await self._around.compute(shard.checkpoint)
         self._checkpointed_at = time.monotonic()
+        self._part.checkpointed(self._checkpointed_at - began)
         for event in self._unacknowledged:
             event.ack()
         self._unacknowledged.clear()
@@ -122,7 +134,9 @@ class Lane:
     async def _end(self, shard: Shard) -> None:
         """Let the folder go; what is not in the checkpoint is forgotten."""
         self._inbox.close()
+        self._around.questions.close(self.partition)
         self._around.metrics.forget(self.partition)
+        self._around.metrics.vitals.closed(self.partition, self._part)
         if self._delivery is not None:
             await asyncio.gather(self._delivery, return_exceptions=True)
         await self._around.compute(shard.close)

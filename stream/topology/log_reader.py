@@ -24,6 +24,7 @@ class LogReader:
 
     def __init__(self, broker: str, topic: str, partition: int) -> None:
         self.topic_partition = TopicPartition(topic, partition)
+        self._position = 0
         self._consumer = async_consumer(
             broker,
             # aiokafka's default jumps silently when the range is gone.
@@ -62,6 +63,11 @@ class LogReader:
         there = found[self.topic_partition]
         return await self.end_offset() if there is None else int(there.offset)
 
+    def lag(self) -> int | None:
+        """Records between where `read` stands and the end, None before the first fetch told."""
+        end = self._consumer.highwater(self.topic_partition)
+        return None if end is None else max(0, int(end) - self._position)
+
     async def read(self, first: int, end: int | None = None) -> AsyncIterator[Sequence[Any]]:
         """Records from offset `first` up to `end` (excluded), or for ever, in pieces.
 
@@ -71,8 +77,8 @@ class LogReader:
             If the log begins after `first`.
         """
         self._consumer.seek(self.topic_partition, first)
-        position = first
-        while end is None or position < end:
+        self._position = first
+        while end is None or self._position < end:
             try:
                 fetched = await self._consumer.getmany(
                     self.topic_partition, timeout_ms=1000, max_records=MOST_RECORDS
@@ -80,11 +86,11 @@ class LogReader:
             except OffsetOutOfRangeError:
                 topic, partition = self.topic_partition
                 raise LostRange(
-                    f"{topic}[{partition}] no longer holds offset {position} "
+                    f"{topic}[{partition}] no longer holds offset {self._position} "
                     f"(it begins at {await self.first_offset()})"
                 ) from None
             records = fetched.get(self.topic_partition, [])
             if records:
                 yield [record for record in records if end is None or record.offset < end]
             # Past the last record there may be markers that are no records.
-            position = int(await self._consumer.position(self.topic_partition))
+            self._position = int(await self._consumer.position(self.topic_partition))

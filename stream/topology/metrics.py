@@ -1,18 +1,23 @@
 """What a worker tells Prometheus: counts and clocks of its partitions, and how its models do."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from stream.core.clicks import ReasonRecord
 from stream.core.horizon import Standing
 from stream.core.ranking import REASONS
-from stream.errors import WrongUse
-from stream.messages import DemandForecast
-from stream.shard import Shard
+from stream.messages import BehaviorEvent, DeadLetter, DemandForecast
+from stream.shard import Memory, Shard
+from stream.topology import vital_families
+from stream.topology.vitals import Vitals
+
+FIELDS = frozenset(BehaviorEvent.__struct_fields__)
 
 
 class Reading(NamedTuple):
@@ -23,6 +28,7 @@ class Reading(NamedTuple):
     counts: dict[str, int]
     standings: list[Standing]
     records: list[ReasonRecord]
+    memory: Memory
 
 
 class Scored(NamedTuple):
@@ -32,21 +38,31 @@ class Scored(NamedTuple):
     coverage: float | None
 
 
-class Metrics(Collector):
-    """Holds the newest readings. Lanes write them, the server's threads read them.
+class Metrics:
+    """Holds the newest readings. Lanes write them, also in the compute thread; the server reads.
 
     Each reading is replaced as a whole, so neither side waits for the other.
     """
 
     def __init__(self) -> None:
+        self.vitals = Vitals()
         self._partitions: dict[str, Reading] = {}
+        self._letters: Counter[tuple[str, str]] = Counter()
+        self._answered: Counter[tuple[str, str]] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._forecasts: dict[tuple[str, str], Scored] = {}
 
     def read(self, shard: Shard) -> None:
         """Take down how a partition stands."""
         counts = dict(shard.counts)
-        reading = Reading(shard.offset, shard.clock(), counts, shard.standings(), shard.records())
-        self._partitions[str(shard.partition)] = reading
+        self._partitions[str(shard.partition)] = Reading(
+            shard.offset,
+            shard.clock(),
+            counts,
+            shard.standings(),
+            shard.records(),
+            shard.memory(),
+        )
 
     def forget(self, partition: int) -> None:
         """It belongs to another worker now."""
@@ -57,31 +73,60 @@ class Metrics(Collector):
         for one in forecasts:
             self._forecasts[one.horizon, one.series] = Scored(one.wape, one.coverage)
 
-    def serve(self, host: str, port: int) -> None:
-        """Answer at `/metrics` from now on.
+    def refused(self, letters: Sequence[DeadLetter]) -> None:
+        """Count dead letters by what was wrong with them."""
+        self._letters.update((str(one.partition), reason_class(one.reason)) for one in letters)
 
-        Raises
-        ------
-        WrongUse
-            If the address can't be had.
-        """
-        registry = CollectorRegistry()
-        registry.register(self)
-        try:
-            start_http_server(port, host, registry)
-        except OSError as error:
-            raise WrongUse(
-                f"--metrics: can't listen at {host}:{port} ({error.strerror}): "
-                "take another port, or an address of this machine"
-            ) from None
+    def answered(self, path: str, status: int, took_seconds: float) -> None:
+        """Count an HTTP request."""
+        self._answered[path, str(status)] += 1
+        self._seconds[path] += took_seconds
 
-    def collect(self) -> Iterator[Metric]:
-        """All families, as prometheus_client asks for them."""
+    def exposition(self, unhealthy_after: float) -> bytes:
+        """What `/metrics` answers."""
+        return generate_latest(_Families(list(self.families(unhealthy_after))))
+
+    def families(self, unhealthy_after: float) -> Iterator[Metric]:
+        """All that is told."""
         partitions = sorted(self._partitions.items())
+        health = self.vitals.health(unhealthy_after)
+        yield from vital_families.worker(health)
+        yield from vital_families.partitions(self.vitals, health)
+        yield from vital_families.memory({name: reading.memory for name, reading in partitions})
+        yield from vital_families.refused(dict(self._letters))
+        yield from vital_families.requests(dict(self._answered), dict(self._seconds))
         yield from _progress(partitions)
         yield from _predictions(partitions)
         yield from _feedback(partitions)
         yield from _forecasts(sorted(self._forecasts.items()))
+
+
+class _Families(Collector):
+    """Families as prometheus_client takes them."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def reason_class(reason: str) -> str:
+    """What was wrong with a record: few classes, whatever it held.
+
+    >>> reason_class("Expected `str`, got `int` - at `$.item_id`")
+    'item_id'
+    >>> reason_class("JSON is malformed: invalid character (byte 0)")
+    'json'
+    """
+    named = re.search(r"`\$\.(\w+)|^(\w+) |required field `(\w+)`", reason)
+    field = next((name for name in named.groups() if name), "") if named else ""
+    if field in FIELDS:
+        return field
+    for words, name in (("key:", "key"), ("max_value_bytes", "size"), ("malformed", "json")):
+        if words in reason:
+            return name
+    return "other"
 
 
 def _progress(partitions: list[tuple[str, Reading]]) -> Iterator[Metric]:

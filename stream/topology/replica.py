@@ -16,6 +16,7 @@ from stream.settings import Settings
 from stream.storage.replica import load_model, save_model
 from stream.topology.compute import Compute
 from stream.topology.log_reader import LogReader
+from stream.topology.vitals import Part
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +24,15 @@ log = logging.getLogger(__name__)
 class Replica:
     """Reads shop-updates from where the saved model stands, and saves it again now and then."""
 
-    def __init__(self, broker: str, folder: Path, settings: Settings, compute: Compute) -> None:
+    def __init__(
+        self, broker: str, folder: Path, settings: Settings, compute: Compute, part: Part
+    ) -> None:
         self.shop = load_model(folder, settings) or ShopModel(settings)
         self._broker = broker
         self._folder = folder
         self._every = settings.replica_save_seconds
         self._compute = compute
+        self._part = part
         self._saved_at = time.monotonic()
         # A thread of its own, so that one save is over before the next begins.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="replica")
@@ -38,25 +42,31 @@ class Replica:
         async with LogReader(self._broker, UPDATES, 0) as reader:
             end = await reader.end_offset()
             await self._start_from_what_there_is(reader, end)
+            self._part.catching_up(end - self.shop.position)
             async for records in reader.read(self.shop.position, end):
                 await self._apply(records)
+                self._part.catching_up(end - self.shop.position)
+        self._part.begin()
         log.info("shop model: complete up to %d of %s", self.shop.position, UPDATES)
 
     async def follow(self) -> None:
         """Apply updates as they come, until cancelled."""
         async with LogReader(self._broker, UPDATES, 0) as reader:
+            self._part.lag = reader.lag
             async for records in reader.read(self.shop.position):
                 await self._apply(records)
+                self._part.catching_up(0)
                 if time.monotonic() - self._saved_at >= self._every:
                     await self.save()
 
     async def save(self) -> None:
         """Copy the arrays in the compute thread; write them in another."""
-        self._saved_at = time.monotonic()
+        self._saved_at = began = time.monotonic()
         snapshot = await self._compute(self.shop.snapshot)
         await asyncio.get_running_loop().run_in_executor(
             self._writer, save_model, snapshot, self._folder
         )
+        self._part.checkpointed(time.monotonic() - began)
 
     def close(self) -> None:
         """Wait for a save that is under way."""

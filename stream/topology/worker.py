@@ -31,8 +31,11 @@ from stream.topology.compute import Compute
 from stream.topology.lane import Lane
 from stream.topology.metrics import Metrics
 from stream.topology.outputs import Publisher
+from stream.topology.questions import Questions
 from stream.topology.replica import Replica
 from stream.topology.shop_lane import ShopLane
+from stream.topology.vitals import unknown
+from stream.topology.web import Address, Web
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +51,8 @@ class Worker:
     """Runs until SIGTERM or SIGINT; a bug stops it, it never skips data.
 
     Each partition's state is in a folder of its own below `state`, the shop model's
-    replica in `state/shop`. `metrics` are kept up to date meanwhile.
+    replica in `state/shop`. `metrics` are kept up to date meanwhile; questions are answered
+    at `address`, where one is given.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Worker:
         name: str,
         settings: Settings,
         metrics: Metrics,
+        address: Address | None = None,
     ) -> None:
         self._broker = broker
         self._state = state
@@ -66,6 +71,7 @@ class Worker:
         self._settings = settings
         self._metrics = metrics
         self._compute = Compute()
+        self._web = None if address is None else Web(address, metrics, settings)
         self._publisher = Publisher(broker)
         self._lanes: dict[TP, tuple[AnyLane, asyncio.Task[None]]] = {}
         self._stop = asyncio.Event()
@@ -85,7 +91,8 @@ class Worker:
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         try:
             with Claim(self._state):
-                await self._unless_stopped(self._work())
+                async with self._web.answering() if self._web else contextlib.nullcontext():
+                    await self._unless_stopped(self._work())
         except KafkaError as error:
             raise StreamError(
                 f"{self._broker} did not do its part ({type(error).__name__}: {error}): "
@@ -98,10 +105,16 @@ class Worker:
         partitions = await asyncio.to_thread(self._prepared_topics)
         await self._compute(warm_up, self._settings)
         await self._compute(shop_counts.warm_up, self._settings)
-        replica = Replica(self._broker, self._state / SHOP, self._settings, self._compute)
+        replica = Replica(
+            self._broker, self._state / SHOP, self._settings, self._compute,
+            self._metrics.vitals.replica,
+        )  # fmt: skip
         try:
             await replica.catch_up()
-            self._around = self._surroundings(replica, partitions)
+            questions = Questions(self._settings, replica.shop, partitions, self._compute)
+            if self._web is not None:
+                self._web.questions = questions
+            self._around = self._surroundings(replica, questions, partitions)
             following = asyncio.ensure_future(replica.follow())
             following.add_done_callback(self._note_failure)
             try:
@@ -200,7 +213,7 @@ class Worker:
             raise StreamError(f"topics: {'; '.join(problems)}")
         return topics.partitions_of(self._broker, EVENTS)
 
-    def _surroundings(self, replica: Replica, partitions: int) -> Around:
+    def _surroundings(self, replica: Replica, questions: Questions, partitions: int) -> Around:
         return Around(
             broker=self._broker,
             group=self._group,
@@ -212,8 +225,10 @@ class Worker:
             compute=self._compute,
             publisher=self._publisher,
             metrics=self._metrics,
+            questions=questions,
             generation=lambda: self._consumer().generation(),
             silence=lambda: self._consumer().silence(),
+            lag=lambda partition, applied: self._consumer().lag(TP(EVENTS, partition), applied),
             hold=lambda partition: self._consumer().hold(TP(EVENTS, partition)),
             release=lambda partition: self._consumer().release(TP(EVENTS, partition)),
         )
@@ -261,6 +276,9 @@ class Worker:
                 task = asyncio.ensure_future(_after(before, lane.run(committed)))
                 task.add_done_callback(self._note_failure)
                 self._lanes[tp] = (lane, task)
+                if topic == EVENTS:
+                    self._metrics.vitals.opened(tp.partition, unknown)
+        self._metrics.vitals.assigned = True
 
     def _refuse_more_partitions(self, known: int) -> None:
         found = self._consumer().topic_partitions(EVENTS)
@@ -274,6 +292,7 @@ class Worker:
             )
 
     async def _on_revoked(self, app: BatchApp, revoked: Iterable[TP], **rest: Any) -> None:
+        self._metrics.vitals.assigned = False
         await self._hand_over()
 
     async def _hand_over(self) -> None:

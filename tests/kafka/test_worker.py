@@ -45,7 +45,7 @@ def run(embedded_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
         topics.create(broker.address, live.PARTITIONS)
         live.drift("publish", log, "--catalog", catalog, "--broker", broker.address)
         port = str(free_port())
-        told = {"DRIFT_METRICS": port, "DRIFT_REPLICA_SAVE_SECONDS": "1"}
+        told = {"DRIFT_HTTP": port, "DRIFT_REPLICA_SAVE_SECONDS": "1"}
         with live.LiveWorker(broker.address, folder / "state", settings=told) as worker:
             out = folder / "out"
             shown = ["--partitions", live.PARTITIONS, "--catalog", catalog]
@@ -77,6 +77,23 @@ def test_prometheus_reads_how_far_it_is_and_how_its_models_do(run: Run) -> None:
     assert total(run, "drift_offset") == EVENTS - live.PARTITIONS
     assert total(run, "drift_predictions_matured", horizon="day") > 100
     assert 0 < total(run, "drift_forecast_coverage", horizon="day", series="views") < 1
+
+
+def test_it_ranks_on_demand_and_asking_changes_nothing(run: Run) -> None:
+    asked = "u00000"
+    where = run.metrics.removesuffix("/metrics")
+    with urllib.request.urlopen(f"{where}/rank?user_id={asked}") as answer:
+        ranking = json.load(answer)
+    with urllib.request.urlopen(f"{where}/ready") as answer:
+        ready = json.load(answer)
+
+    assert (ranking["user_id"], ranking["row"]) == (asked, "memory")
+    assert len({item["item_id"] for item in ranking["items"]}) == 20
+    assert ranking["source_offset"] == live.ends(run.broker)[ranking["partition"]] - 1
+    assert [part["lag"] for part in ready["partitions"].values()] == [0] * live.PARTITIONS
+    assert (ready["healthy"], ready["shop_updates"]["lag"]) == (True, 0)
+    hashes = live.drift("state", "hash", "--state", run.worker.state)
+    assert hashes["state_hash"] == run.summary["state_hash"]
 
 
 def test_it_knows_the_catalog_that_was_published(run: Run) -> None:
