@@ -9,6 +9,7 @@ from tests.benchmarks import (
     bench_drift,
     bench_items,
     bench_migration,
+    bench_rank,
     bench_replay,
     bench_replica,
     bench_state,
@@ -16,7 +17,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.report import Report, Row
 
-PARTS = ("replay", "worker", "state", "drift", "migration", "replica", "items")
+PARTS = ("replay", "worker", "rank", "state", "drift", "migration", "replica", "items")
 
 
 @click.command(epilog="Example: python -m tests.benchmarks replay --taobao UserBehavior.csv.gz")
@@ -60,7 +61,8 @@ def main(
     results: Path | None,
 ) -> None:
     """Measure how fast replay, worker, state, the shift detector and the predictor are,
-    how good the lists of two workers are beside those of one, and what a million items cost.
+    what a list on demand costs, how good lists of two workers are beside those of one, and what
+    a million items cost.
 
     Peers whose libraries are not ours get an environment in the cache folder, once.
     """
@@ -73,6 +75,7 @@ def main(
     runs = {
         "replay": lambda: bench_replay.run(report, taobao, quick),
         "worker": lambda: bench_worker.run(report, names, quick),
+        "rank": lambda: bench_rank.run(report, quick),
         "state": lambda: bench_state.run(report, quick),
         "drift": lambda: _drift(report, quick),
         "migration": lambda: bench_migration.run(report, quick),
