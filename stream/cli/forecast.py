@@ -75,9 +75,11 @@ def forecast(
     """Print what categories or items will sell in the next day, week, month and quarter.
 
     Forecasts are those that workers published (--broker), those of a replay (--from, its
-    folder or file, without SOURCE), or are made now from the closed days of SOURCE.
+    folder or file, without SOURCE), or are made now from the closed days of SOURCE. Tables and
+    plot show categories by their names in --catalog; --json has them as events do.
     """
     from stream.cli import forecast_view as view
+    from stream.cli.category_names import called, category_names
     from stream.cli.forecast_sources import newest
     from stream.cli.stock import reaches, read_stock
     from stream.settings import load
@@ -96,12 +98,15 @@ def forecast(
     ]
     _refuse_nothing(chosen, found, horizons, categories, series)
     view.warn_of(found.missing, horizons, reached)
+    names = category_names(logs.sources.catalog)
     if plot is not None:
-        view.draw(chosen, found.forecasts, top or view.DRAWN, loaded.time_zone, plot)
+        whole = called(found.forecasts, names)
+        view.draw(called(chosen, names), whole, top or view.DRAWN, loaded.time_zone, plot)
     if as_json:
         view.print_json(view.largest(chosen, top), reached, found.missing)
     else:
-        view.print_tables(chosen, reached, top or view.SHOWN, loaded.time_zone)
+        stocked = None if reached is None else called(reached, names)
+        view.print_tables(called(chosen, names), stocked, top or view.SHOWN, loaded.time_zone)
 
 
 def _found(logs: StoredLogs, broker: str, series: "Series", settings: "Settings") -> "Found":

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from stream.cli.alert_rows import COLUMNS, categories, cells, sureness
+from stream.cli.category_names import category_names
 from stream.cli.options import broker_option
 from stream.messages import ALERTS, Alert
 
@@ -52,20 +53,12 @@ def watch(
     as_json: bool,
 ) -> None:
     """Follow the alerts topic until Ctrl-C."""
-    show = _print_json if as_json else _Rows(_names(catalog)).print
+    show = _print_json if as_json else _Rows(category_names(catalog)).print
     alerts = follow(broker, from_beginning)
     wanted = (a for a in alerts if _matches(a, category, scope, kind, min_score))
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(alerts):
         for alert in islice(wanted, count):
             show(alert)
-
-
-def _names(catalog: Path | None) -> dict[str, str]:
-    """What a catalog calls its categories."""
-    from stream.storage.event_log import entries
-
-    pieces = entries(catalog) if catalog else ()
-    return {one.category: one.name for piece in pieces for one in piece.categories if one.name}
 
 
 def follow(broker: str, from_beginning: bool = False) -> Generator[Alert]:

@@ -82,6 +82,23 @@ def test_a_table_shows_expected_interval_last_and_change(log: Path) -> None:
     assert [line[0] for line in lines if line and line[0] in SOLD] == ["tents", "rugs", "boats"]
 
 
+def test_tables_and_plot_name_categories_as_the_catalog_does(log: Path, tmp_path: Path) -> None:
+    catalog, page = tmp_path / "catalog.jsonl", tmp_path / "page.html"
+    named = {"tents": "Shelters", "rugs": "Flooring", "boats": "Flooring"}
+    lines = [{"category": category, "name": name} for category, name in named.items()]
+    lines.append({"item_id": "tents-1", "category": "tents"})
+    catalog.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    stock = tmp_path / "stock.csv"
+    stock.write_text("category,on_hand,lead_time_days\ntents,50,7\n")
+
+    told = ["--catalog", catalog, "--horizon", "week", "--stock", stock]
+    shown = run(log, *told, "--plot", page).stdout
+    assert shown.count("Shelters") == 2
+    assert "Flooring (boats)" in shown
+    assert "Flooring (rugs)" in page.read_text()
+    assert {f["category"] for f in result(log, *told)["forecasts"]} == set(SOLD)
+
+
 def test_only_what_is_asked_for_is_shown(log: Path) -> None:
     found = result(log, "--horizon", "week", "--category", "rugs")
     assert [(f["horizon"], f["category"]) for f in found["forecasts"]] == [("week", "rugs")]

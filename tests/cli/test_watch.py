@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from stream.cli.alert_rows import cells
-from stream.cli.watch import _decoded, _matches, _names, watch
+from stream.cli.category_names import category_names
+from stream.cli.watch import _decoded, _matches, watch
 from stream.errors import StreamError
 from stream.messages import (
     FlowSource,
@@ -39,11 +40,13 @@ def test_a_row_tells_when_who_from_where_to_where_how_much_and_why():
 def test_categories_go_by_their_names_where_a_catalog_has_them(tmp_path: Path) -> None:
     path = tmp_path / "catalog.jsonl"
     path.write_text('{"category": "tents", "name": "Tents and tarps"}\n{"item_id": "a"}\n')
-    row = cells(ALERT, _names(path))
+    row = cells(ALERT, category_names(path))
 
     assert (row[2], row[3]) == ("Tents and tarps", "strollers")
     assert row[-1].startswith("Tents and tarps 52 % -> 8 %, strollers")
-    assert cells(RISING, _names(path))[-1] == "41 -> 90 shoppers, mostly from Tents and tarps"
+    assert (
+        cells(RISING, category_names(path))[-1] == "41 -> 90 shoppers, mostly from Tents and tarps"
+    )
 
 
 PREDICTED = PredictedAlert(
