@@ -1,5 +1,7 @@
 """Errors that a person can answer, told in one line."""
 
+SHOWN_LETTERS = 60
+
 
 class StreamError(Exception):
     """Something outside the code went wrong; the message names it and the fix.
@@ -22,3 +24,13 @@ class BadRecord(ValueError):
 
 class Damaged(StreamError):
     """What is stored is not what was written: a snapshot or the log has to bring it back."""
+
+
+def shown(given: object) -> str:
+    """What was given, as a reason tells it: in one line, and of a long one the beginning.
+
+    >>> shown("yesterday")
+    "'yesterday'"
+    """
+    text = repr(given)
+    return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}..."

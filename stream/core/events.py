@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from stream.core.ids import NONE, identify
-from stream.errors import BadRecord
+from stream.errors import BadRecord, shown
 from stream.messages import BasketItem, BehaviorEvent
 from stream.settings import Settings
 
@@ -135,7 +135,7 @@ class Decoder:
             if at >= MILLISECONDS_FROM:
                 at /= 1000.0
         if not self._first <= at < self._last:
-            raise BadRecord(f"occurred_at {occurred_at} is outside the years {self._years}")
+            raise BadRecord(f"occurred_at {shown(occurred_at)} is outside the years {self._years}")
         return at
 
     def _heard(self, event: BehaviorEvent) -> tuple[int, int]:
@@ -184,9 +184,9 @@ def _rfc3339(text: str) -> float:
     try:
         moment = msgspec.convert(text, datetime)
     except msgspec.ValidationError:
-        raise BadRecord(f"occurred_at {text!r} is no RFC 3339 time") from None
+        raise BadRecord(f"occurred_at {shown(text)} is no RFC 3339 time") from None
     if moment.tzinfo is None:
-        raise BadRecord(f"occurred_at {text!r} has no time zone: end it with Z or +hh:mm")
+        raise BadRecord(f"occurred_at {shown(text)} has no time zone: end it with Z or +hh:mm")
     return moment.timestamp()
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from stream.errors import BadRecord, WrongUse
+from stream.errors import BadRecord, WrongUse, shown
 from stream.messages import BehaviorEvent
 from stream.storage.event_log.files import Fields, seconds
 
@@ -218,8 +218,8 @@ def _number(name: str) -> Convert:
             return None
         try:
             return int(value) if type(value) is str and value.isdecimal() else float(value)
-        except (ValueError, TypeError):
-            raise BadRecord(f"{name} {value!r} is no number") from None
+        except (ValueError, TypeError, OverflowError):
+            raise BadRecord(f"{name} {shown(value)} is no number") from None
 
     return number
 
@@ -227,7 +227,7 @@ def _number(name: str) -> Convert:
 def _whole(value: Any) -> int | None:
     number = _number("position")(value)
     if number is not None and number % 1 != 0:
-        raise BadRecord(f"position {value!r} is no whole number")
+        raise BadRecord(f"position {shown(value)} is no whole number")
     return None if number is None else int(number)
 
 
@@ -239,6 +239,8 @@ def _json(value: Any) -> Any:
         return msgspec.json.decode(value) if value else None
     except msgspec.DecodeError as error:
         raise BadRecord(f"not JSON: {error} - in {value[:40]!r}") from None
+    except RecursionError:
+        raise BadRecord("nested too deep") from None
 
 
 def reach(path: str) -> Callable[[Fields], Any]:

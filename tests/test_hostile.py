@@ -1,0 +1,164 @@
+"""Whatever a record holds, a shard takes it, ignores it or refuses it, and goes on."""
+
+import json
+import math
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from stream.core.engine_rows import PLACES
+from stream.core.shop import ShopModel
+from stream.messages import BehaviorEvent, DeadLetter
+from stream.outcome import Outcome
+from stream.shard import LogRecord, Shard
+from tests.toy_shop import ROOMY, SMALL, touch
+
+GOOD = json.loads(touch(0, "ann", 0.0, "tents", item_id="dome").value or b"")
+FIELDS = sorted(BehaviorEvent.__struct_fields__)
+LONGEST_REASON = 300
+MEGABYTE = "x" * 1_000_000
+NESTED = b"[" * 50_000 + b"]" * 50_000
+
+numbers = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.sampled_from([10**400, -(10**400), 2**63, 2**64, 1e308, -0.0, 1e11, 5e-324, math.nan]),
+)
+strings = st.one_of(
+    st.text(st.characters(exclude_categories=[]), max_size=20),
+    st.sampled_from(["", "\0", "\n", "\ud800", ">", " > > ", "2026-02-30T25:61:61Z", MEGABYTE]),
+)
+scalars = st.one_of(st.none(), st.booleans(), numbers, strings)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(strings, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shard]:
+    shard = Shard(tmp_path_factory.mktemp("hostile") / "shard", 0, 1, SMALL)
+    yield shard
+    shard.close()
+
+
+def became(shard: Shard, value: bytes | None, key: bytes | None = b"ann") -> str:
+    """What one record became; its outcome is checked, and that a good one behind it counts."""
+    before, offset = shard.counts.copy(), shard.offset + 1
+    outcome = shard.apply(
+        [LogRecord(0, offset, 0, key, value), touch(offset + 1, "bob", 0.0, "tents")],
+        ShopModel(SMALL),
+    )
+    told = shard.counts - before
+    what = [name for name in ("accepted", "ignored", "rejected") for _ in range(told[name])]
+    assert len(what) == 2
+    what.remove("accepted")
+    _check_letters(outcome, offset, key, value, what[0] == "rejected")
+    _check_rows(outcome, offset)
+    return what[0]
+
+
+def _check_letters(
+    outcome: Outcome, offset: int, key: bytes | None, value: bytes | None, refused: bool
+) -> None:
+    letters = outcome.dead_letters
+    assert len(letters) == refused
+    for letter in letters:
+        assert letter == DeadLetter(
+            topic="behavior-events", partition=0, offset=offset, reason=letter.reason,
+            key=key, value=value,
+        )  # fmt: skip
+        assert 0 < len(letter.reason) <= LONGEST_REASON
+        assert letter.reason.isprintable()
+
+
+def _check_rows(outcome: Outcome, offset: int) -> None:
+    rows = outcome.updates
+    assert np.isfinite(rows["occurred_at"]).all()
+    assert set((rows["position"] // PLACES).tolist()) <= {offset, offset + 1}
+
+
+@given(value=st.one_of(st.none(), st.binary(max_size=200)), key=st.none() | st.binary(max_size=4))
+@example(value=NESTED, key=b"ann")
+@example(value=b"\xef\xbb\xbf{}", key=b"ann")
+def test_any_bytes_are_taken_ignored_or_refused(
+    shard: Shard, value: bytes | None, key: bytes | None
+) -> None:
+    assert became(shard, value, key) in ("accepted", "ignored", "rejected")
+
+
+@given(document=anything)
+def test_any_json_that_is_no_event_is_refused(shard: Shard, document: object) -> None:
+    assert became(shard, json.dumps(document).encode()) == "rejected"
+
+
+@given(field=st.sampled_from(FIELDS), value=anything)
+@example(field="occurred_at", value=MEGABYTE)
+@example(field="occurred_at", value=10**400)
+@example(field="occurred_at", value="2026-01-01T00:00:00\n\n")
+@example(field="event_type", value=MEGABYTE)
+@example(field="quantity", value=10**400)
+@example(field="rating", value=1e308)
+@example(field="position", value=2**64)
+@example(field="items", value=[GOOD] * 1001)
+@example(field="user_id", value="a\u2028\x85b")
+def test_any_value_of_any_field_is_taken_ignored_or_refused(
+    shard: Shard, field: str, value: object
+) -> None:
+    assert became(shard, json.dumps(GOOD | {field: value}).encode())
+
+
+@given(field=st.sampled_from(FIELDS), raw=st.binary(max_size=20))
+@example(field="properties", raw=NESTED)
+@example(field="items", raw=NESTED)
+@example(field="price", raw=b"1e999")
+@example(field="price", raw=b"9" * 5000)
+@example(field="occurred_at", raw=b"9" * 5000)
+@example(field="occurred_at", raw=b"1e999")
+def test_raw_bytes_in_the_place_of_a_field_too(shard: Shard, field: str, raw: bytes) -> None:
+    written = json.dumps({k: v for k, v in GOOD.items() if k != field}).encode()
+    assert became(shard, written[:-1] + b', "' + field.encode() + b'": ' + raw + b"}")
+
+
+POISON = [
+    b"",
+    b"\x00\xff",
+    NESTED,
+    json.dumps(GOOD | {"occurred_at": "soon"}).encode(),
+    json.dumps(GOOD | {"user_id": 7}).encode(),
+    json.dumps(GOOD | {"quantity": -1}).encode(),
+    json.dumps(GOOD | {"items": []}).encode(),
+    json.dumps(GOOD | {"category": MEGABYTE[:600]}).encode(),
+]
+
+
+@pytest.mark.parametrize(
+    "events", [pytest.param(5_000, id="sample"), pytest.param(200_000, marks=pytest.mark.slow)]
+)
+def test_of_a_log_with_one_percent_poison_all_good_ones_count_and_all_bad_ones_are_kept(
+    tmp_path: Path, events: int
+) -> None:
+    settings, chance = msgspec.structs.replace(SMALL, hot_users=ROOMY), random.Random(7)
+    bad = set(chance.sample(range(events), events // 100))
+    kept: list[int] = []
+    with closing(Shard(tmp_path / "shard", 0, 1, settings)) as shard:
+        for first in range(0, events, 1_000):
+            records = [
+                LogRecord(0, n, 0, b"ann", chance.choice(POISON))
+                if n in bad
+                else touch(n, f"user {n % 97}", float(n), f"category {n % 7}", item_id=f"{n % 50}")
+                for n in range(first, min(events, first + 1_000))
+            ]
+            outcome = shard.apply(records, ShopModel(settings))
+            kept += [letter.offset for letter in outcome.dead_letters]
+
+        assert shard.counts["accepted"] == events - len(bad)
+        assert kept == sorted(bad)
