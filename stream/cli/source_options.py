@@ -29,6 +29,7 @@ class Sources(NamedTuple):
     sort: bool
     start: str | None
     end: str | None
+    dead_letters: bool = False
 
     def read(
         self, settings: "Settings", meter: "Meter | None" = None, any_order: bool = False
@@ -46,6 +47,7 @@ class Sources(NamedTuple):
             any_order=any_order,
             start=self.start,
             end=self.end,
+            dead_letters=self.dead_letters,
             say=lambda line: click.echo(f"drift: {line}", err=True),
             meter=meter,
         )
@@ -66,6 +68,13 @@ class Sources(NamedTuple):
 
 
 SORT = click.option("--sort", is_flag=True, help="Put files in time order first, on disk.")
+DEAD_LETTERS = click.option(
+    "--from-dead-letters",
+    "dead_letters",
+    is_flag=True,
+    help="SOURCE holds dead letters, as files or as their topic: take the records that were "
+    "refused. Those that still are go to the dead letters again, under the same address.",
+)
 OPTIONS = [
     click.option(
         "--preset",
@@ -109,7 +118,7 @@ def source_options(*, required: bool = True) -> Callable[[Callable[..., Any]], A
             sources = Sources(**{name: kwargs.pop(name) for name in Sources._fields})
             return command(*args, sources=sources, **kwargs)
 
-        for option in reversed([source, SORT, *OPTIONS]):
+        for option in reversed([source, SORT, DEAD_LETTERS, *OPTIONS]):
             collected = option(collected)
         return collected
 

@@ -115,5 +115,28 @@ def test_a_replay_of_the_topic_says_the_same(sent: tuple[str, Path], tmp_path: P
     ]
 
 
+def test_what_a_fix_lets_in_is_published_again_from_the_dead_letters(
+    sent: tuple[str, Path], tmp_path: Path
+) -> None:
+    """Runs last: it adds to the log. Those without a key have their shopper's now."""
+    broker, _ = sent
+    before, aside = live.ends(broker), tmp_path / "rejected.jsonl"
+    letters = f"kafka://{broker}/dead-letters"
+    told = live.drift(
+        "publish", "--from-dead-letters", letters, "--broker", broker, "--rejected", aside
+    )
+
+    assert (told["accepted"], told["rejected"]) == (2, len(BAD) - 2)
+    new = [
+        (record.key, record.value)
+        for record in live.read(broker, live.EVENTS)
+        if record.offset >= before[record.partition]
+    ]
+    assert new == [(b"ann", event())] * 2
+    again = live.lines(aside)
+    assert again[0]["reason"].startswith("JSON is malformed")
+    assert {(letter["topic"], letter["partition"]) for letter in again} == {(live.EVENTS, 2)}
+
+
 def decoded(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stream.errors import WrongUse
 from stream.settings import Settings
-from stream.storage.event_log import files, mapping, presets, ranges, sorting, timing
+from stream.storage.event_log import files, letters, mapping, presets, ranges, sorting, timing
 from stream.storage.event_log.catalog import Catalog
 from stream.storage.event_log.catalog_entries import entries
 from stream.storage.event_log.files import Meter
@@ -48,6 +48,7 @@ def read(
     catalog: Path | None = None,
     sort: bool = False,
     any_order: bool = False,
+    dead_letters: bool = False,
     start: str | None = None,
     end: str | None = None,
     say: Callable[[str], None],
@@ -58,7 +59,8 @@ def read(
     Values are what a worker would read from the topic: foreign layouts are converted,
     our own JSONL passes byte for byte, but for a category joined from the catalog. What
     a person should know on the way goes to `say`; `meter` shows how far the reading is.
-    With `any_order`, nothing is said of lines that are not in time order.
+    With `any_order`, nothing is said of lines that are not in time order. With `dead_letters`,
+    the sources hold dead letters, and the records are those that were refused.
 
     Raises
     ------
@@ -67,6 +69,11 @@ def read(
     """
     if not sources:
         raise WrongUse("name a SOURCE: a file, or kafka://HOST:PORT/TOPIC")
+    if dead_letters:
+        if preset or mapping:
+            raise WrongUse("--from-dead-letters reads our own layout: leave --preset and --map out")
+        refused = letters.read(sources, settings, start, end, say, meter or Meter())
+        return sorting.by_time(refused) if sort else refused
     if any(source.startswith(ranges.SCHEME) for source in sources):
         _refuse_file_options(sources, preset or mapping or catalog or sort)
         return ranges.read(sources[0], start, end, say)

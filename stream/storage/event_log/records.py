@@ -35,6 +35,9 @@ class Rejected(NamedTuple):
     reason: str
     value: bytes
     """The line, cut after `max_value_bytes` and one more."""
+    partition: int = -1
+    """Where the record was refused; -1 where a file has none."""
+    key: bytes | None = None
 
 
 class IgnoredType(NamedTuple):
@@ -52,10 +55,10 @@ def dead_letter(record: Rejected) -> DeadLetter:
     """A rejected line as the message that says so."""
     return DeadLetter(
         topic=record.source,
-        partition=-1,
+        partition=record.partition,
         offset=record.line,
         reason=record.reason,
-        key=None,
+        key=record.key,
         value=record.value,
     )
 
