@@ -73,6 +73,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     first_year: Annotated[int, Meta(ge=1970, le=2100)] = 2000
     last_year: Annotated[int, Meta(ge=1970, le=9998)] = 2100
     """Events outside these years are refused."""
+    most_ahead: Positive = 30 * DAY
+    """Events so much later than the partition's clock are refused: their shopper's own clock, and
+    the shop model's, would stand still until then. Three shoppers who agree move the clock."""
     max_value_bytes: Count = 1 << 20
     """Larger records are refused."""
     remembered_event_ids: Slots = 16

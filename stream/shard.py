@@ -128,6 +128,7 @@ class Shard:
         self._tallies = Tallies(settings)
         self._tallies.restore(self._checkpoint.tallies())
         self._tallies.told_at = self.header.told_at
+        self._believed = self._latest_believed()
 
     @property
     def offset(self) -> int:
@@ -149,6 +150,11 @@ class Shard:
             if record.offset <= offset:
                 continue
             decoded = self._decoded(record, outcome)
+            if decoded and self._needs_witnesses(decoded[0].occurred_at):
+                # What came before says what time it is, so it goes first.
+                self._run(touches, positions, shop, gathering, outcome, muted)
+                touches, positions = [], []
+                decoded = self._witnessed(record, decoded, outcome)
             last, offset = record, record.offset
             first = offset * PLACES
             touches += decoded
@@ -297,17 +303,7 @@ class Shard:
             known = record.touches if isinstance(record, LogRecord) else None
             touches = known or self._decode(record.value)
         except BadRecord as error:
-            self.counts["rejected"] += 1
-            outcome.dead_letters.append(
-                DeadLetter(
-                    topic=self.topic,
-                    partition=self.partition,
-                    offset=record.offset,
-                    reason=str(error),
-                    key=record.key,
-                    value=record.value,
-                )
-            )
+            self._refuse(record, str(error), outcome)
             return []
         if isinstance(touches, Ignored):
             self.counts["ignored"] += 1
@@ -316,6 +312,49 @@ class Shard:
         if record.key != touches[0].user_id.encode():
             self.counts["key_differs"] += 1
         return touches
+
+    def _refuse(self, record: Record, reason: str, outcome: Outcome) -> None:
+        self.counts["rejected"] += 1
+        outcome.dead_letters.append(
+            DeadLetter(
+                topic=self.topic,
+                partition=self.partition,
+                offset=record.offset,
+                reason=reason,
+                key=record.key,
+                value=record.value,
+            )
+        )
+
+    def _witnessed(self, record: Record, touches: list[Touch], outcome: Outcome) -> list[Touch]:
+        """A record that may be far ahead: its touches, or nothing where two others don't agree.
+
+        It is a witness either way, so a shop that was closed for long goes on with the third.
+        """
+        clock, first = self._state.clock[0], touches[0]
+        sessions.observe(clock, self._residence.key(first.user_id), first.occurred_at)
+        ahead = first.occurred_at - sessions.now(clock)
+        if not self.settings.most_ahead < ahead < np.inf:
+            return touches
+        days = ahead / 86_400
+        self.counts["accepted"] -= 1
+        self.counts["far_ahead"] += 1
+        self._refuse(record, f"occurred_at is {days:.0f} days ahead of all others", outcome)
+        return []
+
+    def _needs_witnesses(self, at: float) -> bool:
+        """Whether an event may be too far ahead, by what is known before this batch is run."""
+        if at > self._believed:
+            return True
+        if self.clock() is None:
+            self._believed = min(self._believed, at + self.settings.most_ahead)
+        return False
+
+    def _latest_believed(self) -> float:
+        """Whatever the clock is once there are three, it is no less than what this is made of."""
+        clock = self._state.clock[0]
+        times = clock.times[: int(clock.used)]
+        return min(times, default=np.inf) + self.settings.most_ahead
 
     def _run(
         self,
@@ -338,6 +377,7 @@ class Shard:
             if late:
                 self.counts["too_late"] += late
             first = last
+        self._believed = self._latest_believed()
 
     def _cut(self, touches: list[Touch], first: int) -> int:
         last = min(first + SLICE, len(touches))

@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from stream.core.shop import ShopModel
 from stream.messages import BehaviorEvent, DeadLetter
 from stream.outcome import Outcome
 from stream.shard import LogRecord, Shard
-from tests.toy_shop import ROOMY, SMALL, touch
+from tests.toy_shop import ROOMY, SMALL, START, touch
 
 GOOD = json.loads(touch(0, "ann", 0.0, "tents", item_id="dome").value or b"")
 FIELDS = sorted(BehaviorEvent.__struct_fields__)
@@ -162,3 +163,61 @@ def test_of_a_log_with_one_percent_poison_all_good_ones_count_and_all_bad_ones_a
 
         assert shard.counts["accepted"] == events - len(bad)
         assert kept == sorted(bad)
+
+
+YEAR = 365 * 86_400.0
+
+
+def three_at(offset: int, at: float) -> list[LogRecord]:
+    return [touch(offset + n, f"other {n}", at, "lamps") for n in range(3)]
+
+
+def test_a_time_a_year_ahead_is_refused_and_its_shopper_goes_on(tmp_path: Path) -> None:
+    usual = [*three_at(0, 0.0), *(touch(3 + n, "ann", n * 100.0, "tents") for n in range(3))]
+    wild = touch(6, "ann", YEAR, "boats")
+    after = [touch(7 + n, "ann", 1_000.0 + n * 100.0, "kites") for n in range(3)]
+    with (
+        closing(Shard(tmp_path / "wild", 0, 1, SMALL)) as shard,
+        closing(Shard(tmp_path / "tame", 0, 1, SMALL)) as tame,
+    ):
+        shop = ShopModel(SMALL)
+        (letter,) = shard.apply([*usual, wild, *after], shop).dead_letters
+        tame.apply([*usual, *after], shop)
+
+        assert (letter.offset, letter.value) == (6, wild.value)
+        assert letter.reason == "occurred_at is 365 days ahead of all others"
+        assert shard.counts["far_ahead"] == shard.counts["rejected"] == 1
+        assert shard.counts["accepted"] == tame.counts["accepted"] == 9
+        assert shard.clock() == tame.clock()
+        for one in (shard, tame):
+            one.checkpoint()
+        row, expected = (
+            one._residence.peek([one._residence.key("ann")])[0] for one in (shard, tame)
+        )
+        for model in ("session", "interest"):
+            assert row["strict"][model] == expected["strict"][model]
+
+
+def test_three_shoppers_who_agree_are_believed_after_a_year_of_silence(tmp_path: Path) -> None:
+    with closing(Shard(tmp_path / "shard", 0, 1, SMALL)) as shard:
+        shard.apply(three_at(0, 0.0), ShopModel(SMALL))
+        outcome = shard.apply(three_at(3, YEAR), ShopModel(SMALL))
+
+        assert [letter.offset for letter in outcome.dead_letters] == [3, 4]
+        assert shard.clock() == START + YEAR
+        assert not shard.apply(three_at(6, YEAR), ShopModel(SMALL)).dead_letters
+
+
+@given(cuts=st.sets(st.integers(1, 19)), order=st.permutations(range(20)))
+def test_how_records_are_grouped_does_not_change_who_is_believed(
+    tmp_path_factory: pytest.TempPathFactory, cuts: set[int], order: list[int]
+) -> None:
+    ats = [n * 100.0 if n % 4 else YEAR + n for n in order]
+    records = [touch(n, f"user {order[n] % 5}", at, "tents") for n, at in enumerate(ats)]
+    hashes = set()
+    for edges in ([0, *sorted(cuts), 20], [0, 20]):
+        with closing(Shard(tmp_path_factory.mktemp("cut") / "shard", 0, 1, SMALL)) as shard:
+            for first, last in pairwise(edges):
+                shard.apply(records[first:last], ShopModel(SMALL))
+            hashes.add((shard.hash(), shard.counts["far_ahead"]))
+    assert len(hashes) == 1
