@@ -25,10 +25,16 @@ class Codebook:
     """
 
     def __init__(
-        self, partition: int, names: list[str], followed: int, calibration: Calibration | None
+        self,
+        partition: int,
+        names: list[str],
+        most: int,
+        followed: int,
+        calibration: Calibration | None,
     ) -> None:
         self.names = names
         self.rows: Rows[CodeRow] = zeros(max(1, len(names)), CODE, CodeRow)
+        self._most = most
         self._followed = followed
         self._partition = partition
         self._calibration = calibration
@@ -38,10 +44,15 @@ class Codebook:
         for code, name in enumerate(names):
             self._enter(code, name)
 
-    def code(self, name: str) -> tuple[int, int]:
-        """The category's code and its id; a new one gets the next code."""
+    def code(self, name: str) -> tuple[int, int] | None:
+        """The category's code and its id; a new one gets the next code, or None beyond `most`.
+
+        One code for all that are too many would be a category that shoppers move to.
+        """
         known = self._codes.get(name)
         if known is None:
+            if len(self.names) >= self._most:
+                return None
             known = self._enter(len(self.names), name)
             self.names.append(name)
         return known

@@ -33,6 +33,8 @@ MOST_CHANGES = 5
 SMALLEST_CHANGE = 0.005
 FRESH_NAMES = 8192
 """Names that are kept until it is looked up which of them the shop model has."""
+MOST_UNLEARNED = 65_536
+"""Of more names than these that it has not, as a flood of new ids brings, the last are kept."""
 
 
 OF_CATEGORY = (CATEGORY, NEW)
@@ -136,7 +138,8 @@ class Unlearned:
         self._names |= names
         if len(self._names) > self._most:
             known = shop.item_names(self._names)
-            self._names = {id: name for id, name in self._names.items() if not known[id]}
+            fresh = [(id, name) for id, name in self._names.items() if not known[id]]
+            self._names = dict(fresh[-MOST_UNLEARNED:])
             self._most = FRESH_NAMES + 2 * len(self._names)
 
     def filled(self, names: dict[int, str]) -> dict[int, str]:

@@ -103,6 +103,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """So many events after an alert, its `to` may be corrected once; 0 for never."""
 
     # Interest and recent items
+    most_categories: Annotated[int, Meta(ge=1, le=100_000_000)] = 100_000
+    """Of a partition, in the order they came; events of later ones count as of no category."""
     short_half_life: Positive = 3600.0
     long_half_life: Positive = 35 * DAY
     interest_slots: Slots = 32

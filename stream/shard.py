@@ -107,7 +107,11 @@ class Shard:
         self._results = engine_rows.results(settings)
         self._state = self._opened_state()
         self._codebook = Codebook(
-            partition, self.categories, self._rules.followed, settings.calibration
+            partition,
+            self.categories,
+            settings.most_categories,
+            self._rules.followed,
+            settings.calibration,
         )
         self._residence = Residence(self._state, self._codec, self._checkpoint, settings.seed)
         self._writer = Writer(topic, partition, settings, self.categories)
@@ -528,6 +532,9 @@ class Shard:
             self.counts["without_category"] += 1
             return -1, NONE
         known = self._codebook.code(name)
+        if known is None:
+            self.counts["categories_too_many"] += 1
+            return -1, NONE
         if known[0] >= self._rules.followed:
             self.counts["categories_not_followed"] += 1
         outcome.names[known[1]] = name

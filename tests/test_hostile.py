@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from stream.core.engine_rows import PLACES
 from stream.core.shop import ShopModel
 from stream.messages import BehaviorEvent, DeadLetter
-from stream.outcome import Outcome
+from stream.outcome import MOST_UNLEARNED, Outcome, Unlearned
 from stream.shard import LogRecord, Shard
 from tests.toy_shop import ROOMY, SMALL, START, touch
 
@@ -221,3 +221,33 @@ def test_how_records_are_grouped_does_not_change_who_is_believed(
                 shard.apply(records[first:last], ShopModel(SMALL))
             hashes.add((shard.hash(), shard.counts["far_ahead"]))
     assert len(hashes) == 1
+
+
+def test_of_a_flood_of_categories_the_first_are_known_and_the_rest_counted(tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(SMALL, most_categories=5)
+    flood = [touch(n, f"user {n % 9}", float(n), f"category {n}") for n in range(200)]
+    again = touch(200, "ann", 200.0, "category 4")
+    with closing(Shard(tmp_path / "shard", 0, 1, settings)) as shard:
+        for first in range(0, 200, 50):
+            shard.apply(flood[first : first + 50], ShopModel(settings))
+        shard.apply([again], ShopModel(settings))
+
+        assert shard.categories == [f"category {n}" for n in range(5)]
+        assert shard.counts["categories_too_many"] == 195
+        assert shard.counts["accepted"] == 201
+        before = shard.hash()
+    with closing(Shard(tmp_path / "shard", 0, 1, settings)) as reopened:
+        reopened.apply([touch(201, "ann", 201.0, "category 6")], ShopModel(settings))
+        assert reopened.counts["categories_too_many"] == 196
+        assert reopened.hash() != before
+
+
+def test_names_of_ids_that_the_model_never_learns_do_not_pile_up() -> None:
+    unlearned, shop = Unlearned(), ShopModel(SMALL)
+    for first in range(0, 8 * MOST_UNLEARNED, 8192):
+        unlearned.note({n: str(n) for n in range(first, first + 8192)}, shop)
+
+    asked = dict.fromkeys(range(8 * MOST_UNLEARNED), "")
+    kept = [id for id, name in unlearned.filled(asked).items() if name]
+    assert MOST_UNLEARNED <= len(kept) <= 4 * MOST_UNLEARNED
+    assert kept[-1] == 8 * MOST_UNLEARNED - 1
