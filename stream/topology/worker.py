@@ -292,11 +292,11 @@ class Worker:
             )
 
     async def _on_revoked(self, app: BatchApp, revoked: Iterable[TP], **rest: Any) -> None:
-        self._metrics.vitals.assigned = False
         await self._hand_over()
 
     async def _hand_over(self) -> None:
         """Ask all lanes to stop, and commit what they checkpointed."""
+        self._metrics.vitals.assigned = False
         for lane, _ in self._lanes.values():
             lane.ask_to_stop()
         if self._lanes:
