@@ -73,13 +73,15 @@ Cell = TypeVar("Cell", Move, Demand)
 
 
 class Count(Struct, gc=False):
-    """What a cell holds, and what was last told of it; thousandths where it is demand.
+    """What a cell holds, and that as it was told; thousandths where it is demand.
 
-    `name` is that of the item, if the cell is an item's.
+    `told` is None from a change on until it is told again: also of a cell that is back where
+    it was, for an owner who came to nothing may have told of it in between. `name` is that
+    of the item, if the cell is an item's.
     """
 
     now: int
-    told: int = 0
+    told: int | None = None
     name: str | None = None
 
 
@@ -145,10 +147,9 @@ class Tallies:
         told: list[Told] = []
         for cell in self._take_untold(clock):
             count = self._count(cell)
-            if count.now != count.told:
-                told.append(self._message(cell, count, partition, offset, categories))
-                count.told = count.now
-                self._touched[cell] = None
+            told.append(self._message(cell, count, partition, offset, categories))
+            count.told = count.now
+            self._touched[cell] = None
         told.append(
             PartitionClock(
                 partition=partition, partitions=partitions, clock=clock, source_offset=offset
@@ -209,7 +210,7 @@ class Tallies:
                 self._sold[cell.item] += count.now
         every: list[Move | Demand] = [*self.moves, *self.demand]
         for one in every:
-            if self._count(one).now != self._count(one).told:
+            if self._count(one).told is None:
                 self._note_untold(one)
 
     def _add_moves(self, left: np.ndarray) -> None:
@@ -249,6 +250,7 @@ class Tallies:
         if count is None:
             count = self._new(cells, cell, Count(0, name=name))
         count.now += amount
+        count.told = None
         self._touched[cell] = None
         self._note_untold(cell)
 

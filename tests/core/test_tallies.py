@@ -130,6 +130,21 @@ def test_what_was_told_is_not_told_again_after_a_restart(tmp_path: Path) -> None
     assert [type(message) for message in told_again] == [PartitionClock]
 
 
+def test_what_an_owner_told_before_it_crashed_is_corrected(tmp_path: Path) -> None:
+    """It told of the purchase; the one after it reads purchase and refund at once."""
+    both = [
+        touch(3 + n, "ann", 5.0, "tents", event_type=t) for n, t in enumerate(["buy", "refund"])
+    ]
+    sold = []
+    for records in (both[:1], both):
+        shard = Shard(tmp_path / "s", 0, 1, SHOP)
+        shard.apply([*log(), *records], NOTHING_LEARNED)
+        sold.append(demand(shard.flows(whole=True))["purchases", "tents", None])
+        shard.close()
+
+    assert sold == [1.0, 0.0]
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 def test_how_records_are_grouped_changes_no_count(tmp_path: Path, batch: int) -> None:
     walk = [
