@@ -96,10 +96,16 @@ class Shard:
             made_for = headers.first(settings, topic, partition, partitions)
             self.header = self._checkpoint.header() or self._begin(made_for)
             headers.check(self.header, made_for, path)
-            self.categories = self._checkpoint.categories(self.header.categories)
+            self._load()
         except BaseException:
+            # Else nobody could open the folder again, were it only to begin anew.
             self._checkpoint.close()
             raise
+
+    def _load(self) -> None:
+        """Set up memory as the checkpoint has it."""
+        settings, partition, topic = self.settings, self.partition, self.topic
+        self.categories = self._checkpoint.categories(self.header.categories)
         self._stored_categories = len(self.categories)
         self.counts = Counter(self.header.counts)
         self._decode = Decoder(settings)

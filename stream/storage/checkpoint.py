@@ -171,11 +171,15 @@ class Checkpoint:
         """Keys and values in order. Rdict's own iterators end at damage as if nothing followed."""
         with answered(f"read {self.path}"):
             entries = self._db.iter()
-            entries.seek(first)
-            while entries.valid():
-                yield entries.key(), entries.value()
-                entries.next()
-            entries.status()
+            try:
+                entries.seek(first)
+                while entries.valid():
+                    yield entries.key(), entries.value()
+                    entries.next()
+                entries.status()
+            finally:
+                # RocksDB keeps the folder locked while it lives, in an error's traceback too.
+                del entries
 
     def write(
         self,

@@ -158,9 +158,12 @@ def test_a_table_that_is_damaged_does_not_look_like_the_end(tmp_path: Path) -> N
     (table,) = tmp_path.glob("*.sst")
     flip(table, table.stat().st_size // 2)
     checkpoint = Checkpoint(tmp_path)
-    with pytest.raises(Damaged, match="Corruption"):
+    with pytest.raises(Damaged, match="Corruption") as found:
         list(checkpoint.all_rows())
     checkpoint.close()
+    # The error is still at hand, and the folder can be had.
+    Checkpoint(tmp_path).close()
+    assert str(tmp_path) in str(found.value)
 
 
 def test_newest_writes_that_are_damaged_are_left_out_and_named(
