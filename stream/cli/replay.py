@@ -73,6 +73,7 @@ def replay(
     """
     from stream.errors import StreamError, WrongUse
     from stream.settings import load
+    from stream.storage.claim import Claim
     from stream.storage.event_log import Meter
 
     if skip_seen and state is None:
@@ -83,14 +84,15 @@ def replay(
     source = sources.read(loaded, meter)
     catalog = _catalog(sources.catalog)
     _make_folder(out)
-    prepare(loaded)
-    with (
-        tempfile.TemporaryDirectory(prefix="drift-") as scratch,
-        progress("replaying", meter),
-    ):
-        run = _Run(source, loaded, state or Path(scratch), counted, out)
-        run.learn_catalog(catalog)
-        summary = run.whole(batch_size, skip_seen, keep=state is not None)
+    with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
+        folder = state or Path(scratch)
+        # A worker's folder is the worker's alone.
+        with Claim(folder):
+            prepare(loaded)
+            with progress("replaying", meter):
+                run = _Run(source, loaded, folder, counted, out)
+                run.learn_catalog(catalog)
+                summary = run.whole(batch_size, skip_seen, keep=state is not None)
     if form == "parquet":
         _to_parquet(out)
     import orjson

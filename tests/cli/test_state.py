@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from stream.cli.replay import replay
 from stream.cli.state import state as command
 from stream.errors import StreamError, WrongUse
 from stream.replay import Replay
@@ -92,3 +93,13 @@ def test_a_folder_that_a_worker_uses_is_left_alone(state: Path, tmp_path: Path, 
     name, *options = what.replace("x", str(tmp_path / "x")).split()
     with Claim(state), pytest.raises(StreamError, match="another worker uses"):
         drift_state(name, "--state", state, *options)
+
+
+def test_neither_does_a_replay_touch_it(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").touch()
+    state = ["--state", str(tmp_path / "state"), "--out", str(tmp_path / "out")]
+    with Claim(tmp_path / "state"):
+        done = CliRunner().invoke(
+            replay, [str(tmp_path / "none.jsonl"), *state], standalone_mode=False
+        )
+    assert "another worker uses" in str(done.exception)
