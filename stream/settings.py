@@ -196,6 +196,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seconds of the clock on the wall."""
     replica_save_seconds: Positive = 180.0
     """The shop model's replica is saved this often, by the clock on the wall."""
+    snapshot_url: str = ""
+    """Where snapshots go: a folder or any URL that fsspec knows, shared by the workers of a
+    group; by default the folder `snapshots` of each worker's state, and none with `off`."""
+    snapshot_every: Positive = 900.0
+    """Each partition and the shop model have a snapshot this often, by the clock on the wall."""
+    snapshots_kept: Count = 2
+    """So many newest snapshots of each are kept."""
     session_timeout: Annotated[float, Meta(gt=0, le=90)] = 10.0
     """Seconds after which the group gives a silent worker's partitions to others."""
     unhealthy_after: Positive = 60.0
@@ -267,6 +274,9 @@ RUNTIME = frozenset(
         "checkpoint_rows",
         "checkpoint_seconds",
         "replica_save_seconds",
+        "snapshot_url",
+        "snapshot_every",
+        "snapshots_kept",
         "session_timeout",
         "unhealthy_after",
         "lost_range",

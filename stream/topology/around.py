@@ -10,6 +10,7 @@ from stream.topology.compute import Compute
 from stream.topology.metrics import Metrics
 from stream.topology.outputs import Publisher
 from stream.topology.questions import Questions
+from stream.topology.snapshots import Snapshotter
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Around:
     publisher: Publisher
     metrics: Metrics
     questions: Questions
+    snapshots: Snapshotter
     generation: Callable[[], int]
     """The group's generation as the client knows it now."""
     silence: Callable[[], float]

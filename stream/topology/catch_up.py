@@ -35,8 +35,12 @@ class CatchUp:
         self._since: int | None = None
         """When the first record was written that was applied in silence, Unix milliseconds."""
 
-    async def run(self, committed: int | None, stopping: Callable[[], bool]) -> None:
+    async def run(
+        self, committed: int | None, stopping: Callable[[], bool], anew: bool = False
+    ) -> None:
         """Read what the state lacks of what the group has committed; stop early when asked to.
+
+        A state that is made `anew` had the log from its beginning.
 
         Raises
         ------
@@ -46,7 +50,7 @@ class CatchUp:
         async with self._reader() as reader:
             begins, ends = await reader.first_offset(), await reader.end_offset()
             await self._check_log(reader, begins, ends, committed)
-            if committed is None and self._shard.offset < 0:
+            if committed is None and self._shard.offset < 0 and not anew:
                 # A new group begins with what there is.
                 self._begins = begins
                 return

@@ -1,17 +1,19 @@
 """One assigned partition in a worker: catch up, apply, deliver, checkpoint, acknowledge."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from stream.errors import Damaged, StreamError
 from stream.shard import Shard
-from stream.stored import partition_folder
 from stream.topology.around import Around
 from stream.topology.catch_up import CatchUp
 from stream.topology.inbox import Inbox, Stale, fence
+from stream.topology.opening import Opening
 from stream.topology.outputs import Packed, flow_outputs, outputs
 from stream.topology.vitals import Part
 
@@ -35,7 +37,12 @@ class Lane:
         self._around = around
         self._inbox = Inbox(around, partition)
         self._delivery: asyncio.Task[None] | None = None
+        self._opening = Opening(around, partition)
+        self._at_hand: list[Any] = []
+        """Batches of which outputs may be delivered, but not all are."""
         self._unacknowledged: list[Any] = []
+        self._settled: int | None = None
+        """What the group has committed, or this lane acknowledged: all outputs below are out."""
         self._checkpointed_at = time.monotonic()
         self._part = Part()
 
@@ -49,38 +56,70 @@ class Lane:
 
     async def run(self, committed: Awaitable[Mapping[int, int | None]]) -> None:
         """Open the shard, catch up with the group, and serve until asked to stop."""
-        around, partition = self._around, self.partition
         self._inbox.open()
-        shard = await around.compute(
-            Shard, partition_folder(around.state, partition), partition, around.partitions,
-            around.settings, around.topic,
-        )  # fmt: skip
+        shard = await self._opening.shard()
         try:
-            vitals = around.metrics.vitals
-            self._part = vitals.opened(partition, lambda: around.lag(partition, shard.offset))
-            catch_up = CatchUp(around, shard, self._part)
-            await catch_up.run((await committed)[partition], lambda: self._inbox.stopping)
-            around.metrics.read(shard)
-            around.questions.open(shard)
-            self._part.begin()
-            where = {"partition": partition}
-            log.info("partition %d: ready after offset %d", partition, shard.offset, extra=where)
-            await self._serve(shard, catch_up)
+            self._part = self._around.metrics.vitals.opened(
+                self.partition, lambda: self._around.lag(self.partition, shard.offset)
+            )
+            self._settled = (await committed)[self.partition]
+            try:
+                await self._serve(shard)
+            except Damaged as error:
+                shard = await self._anew(shard, error)
+                await self._serve(shard)
         except Stale:
-            where = {"partition": partition}
-            log.warning("partition %d: the group moved on; rolled back", partition, extra=where)
+            where = {"partition": self.partition}
+            log.warning(
+                "partition %d: the group moved on; rolled back", self.partition, extra=where
+            )
         finally:
             await self._end(shard)
 
-    async def _serve(self, shard: Shard, catch_up: CatchUp) -> None:
+    async def _anew(self, shard: Shard, error: Damaged) -> Shard:
+        """The shard of a folder that takes the damaged one's place."""
+        self._part.ready = False
+        self._around.questions.close(self.partition)
+        if self._delivery is not None:
+            await asyncio.gather(self._delivery, return_exceptions=True)
+            self._delivery = None
+        with contextlib.suppress(StreamError):
+            await self._around.compute(shard.close)
+        return await self._opening.anew(error)
+
+    async def _serve(self, shard: Shard) -> None:
+        """Catch up, do again what is at hand and not acknowledged, and then what comes."""
+        catch_up = CatchUp(self._around, shard, self._part)
+        events = self._unacknowledged + self._at_hand
+        self._unacknowledged = []
+        # What is before these was acknowledged.
+        until = events[0].message.value[0].offset if events else self._settled
+        anew = self._opening.moved_aside
+        await catch_up.run(until, lambda: self._inbox.stopping, anew)
+        if not self._inbox.stopping:
+            await self._opening.done()
+        self._around.metrics.read(shard)
+        self._around.questions.open(shard)
+        self._part.begin()
+        where = {"partition": self.partition}
+        log.info("partition %d: ready after offset %d", self.partition, shard.offset, extra=where)
+        if events and not self._inbox.stopping:
+            await self._take(shard, catch_up, events)
         while not self._inbox.stopping:
             events = await self._inbox.next(self._patience())
             if events:
-                await catch_up.mind_gap(events[0].message.value[0].offset)
-                await self._process(shard, events)
+                await self._take(shard, catch_up, events)
             if self._checkpoint_due(shard):
                 await self._checkpoint(shard)
+                await self._around.snapshots.consider(shard)
         await self._checkpoint(shard)
+
+    async def _take(self, shard: Shard, catch_up: CatchUp, events: list[Any]) -> None:
+        self._at_hand = events
+        await catch_up.mind_gap(events[0].message.value[0].offset)
+        await self._process(shard, events)
+        self._unacknowledged += events
+        self._at_hand = []
 
     def _patience(self) -> float | None:
         """Seconds until a checkpoint is due; None while there is nothing to acknowledge."""
@@ -98,7 +137,6 @@ class Lane:
             await self._delivered()
             await fence(self._around, self.generation)
             self._delivery = asyncio.ensure_future(self._around.publisher.deliver(packed))
-        self._unacknowledged += events
 
     def _outputs_of(self, shard: Shard, records: Sequence[Any]) -> list[Packed]:
         outcome, topic = shard.apply(records, self._around.shop), self._around.topic
@@ -129,6 +167,7 @@ class Lane:
         self._part.checkpointed(self._checkpointed_at - began)
         for event in self._unacknowledged:
             event.ack()
+            self._settled = event.message.offset + 1
         self._unacknowledged.clear()
 
     async def _end(self, shard: Shard) -> None:

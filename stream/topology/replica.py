@@ -8,14 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from stream.core.shop import ShopModel
+from stream.core.shop import VERSION, ShopModel
 from stream.core.updates import decode
-from stream.errors import StreamError
+from stream.errors import Damaged, StreamError
 from stream.messages import UPDATES
 from stream.settings import Settings
+from stream.storage.aside import move_aside
 from stream.storage.replica import load_model, save_model
+from stream.storage.snapshots import Manifest
 from stream.topology.compute import Compute
 from stream.topology.log_reader import LogReader
+from stream.topology.snapshots import Snapshotter
 from stream.topology.vitals import Part
 
 log = logging.getLogger(__name__)
@@ -25,9 +28,12 @@ class Replica:
     """Reads shop-updates from where the saved model stands, and saves it again now and then."""
 
     def __init__(
-        self, broker: str, folder: Path, settings: Settings, compute: Compute, part: Part
-    ) -> None:
-        self.shop = load_model(folder, settings) or ShopModel(settings)
+        self, broker: str, folder: Path, settings: Settings, compute: Compute,
+        snapshots: Snapshotter, part: Part,
+    ) -> None:  # fmt: skip
+        self.shop = ShopModel(settings)
+        self._settings = settings
+        self._snapshots = snapshots
         self._broker = broker
         self._folder = folder
         self._every = settings.replica_save_seconds
@@ -41,6 +47,7 @@ class Replica:
         """Return when the replica knows all that was published when this was called."""
         async with LogReader(self._broker, UPDATES, 0) as reader:
             end = await reader.end_offset()
+            self.shop = await self._stored(end)
             await self._start_from_what_there_is(reader, end)
             self._part.catching_up(end - self.shop.position)
             async for records in reader.read(self.shop.position, end):
@@ -67,10 +74,29 @@ class Replica:
             self._writer, save_model, snapshot, self._folder
         )
         self._part.checkpointed(time.monotonic() - began)
+        self._snapshots.consider_model(self._folder, snapshot.position)
 
     def close(self) -> None:
         """Wait for a save that is under way."""
         self._writer.shutdown()
+
+    async def _stored(self, end: int) -> ShopModel:
+        """The saved model, or that of a snapshot that knows more; else an empty one."""
+        try:
+            own = await self._compute(load_model, self._folder, self._settings)
+        except Damaged as error:
+            kept = await self._compute(move_aside, self._folder, "damaged")
+            log.error("%s; it is kept in %s and made anew", error, kept)
+            own = None
+        least = own.position + 1 if own else 0
+
+        async def fits(manifest: Manifest) -> bool:
+            return manifest.offset <= end and manifest.content.format == VERSION
+
+        found = await self._snapshots.newest_first(self._folder.name, least)
+        if await self._snapshots.restored(self._folder, found, fits):
+            own = await self._compute(load_model, self._folder, self._settings)
+        return own or ShopModel(self._settings)
 
     async def _start_from_what_there_is(self, reader: LogReader, end: int) -> None:
         if self.shop.position > end:

@@ -34,6 +34,7 @@ from stream.topology.outputs import Publisher
 from stream.topology.questions import Questions
 from stream.topology.replica import Replica
 from stream.topology.shop_lane import ShopLane
+from stream.topology.snapshots import Snapshotter
 from stream.topology.vitals import unknown
 from stream.topology.web import Address, Web
 
@@ -105,8 +106,9 @@ class Worker:
         partitions = await asyncio.to_thread(self._prepared_topics)
         await self._compute(warm_up, self._settings)
         await self._compute(shop_counts.warm_up, self._settings)
+        snapshots = Snapshotter(self._state, self._settings, self._compute)
         replica = Replica(
-            self._broker, self._state / SHOP, self._settings, self._compute,
+            self._broker, self._state / SHOP, self._settings, self._compute, snapshots,
             self._metrics.vitals.replica,
         )  # fmt: skip
         try:
@@ -114,7 +116,7 @@ class Worker:
             questions = Questions(self._settings, replica.shop, partitions, self._compute)
             if self._web is not None:
                 self._web.questions = questions
-            self._around = self._surroundings(replica, questions, partitions)
+            self._around = self._surroundings(replica, questions, snapshots, partitions)
             following = asyncio.ensure_future(replica.follow())
             following.add_done_callback(self._note_failure)
             try:
@@ -125,6 +127,7 @@ class Worker:
             await replica.save()
         finally:
             replica.close()
+            snapshots.close()
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """Until it serves, work is given up when told to stop; then it ends by itself."""
@@ -213,7 +216,9 @@ class Worker:
             raise StreamError(f"topics: {'; '.join(problems)}")
         return topics.partitions_of(self._broker, EVENTS)
 
-    def _surroundings(self, replica: Replica, questions: Questions, partitions: int) -> Around:
+    def _surroundings(
+        self, replica: Replica, questions: Questions, snapshots: Snapshotter, partitions: int
+    ) -> Around:
         return Around(
             broker=self._broker,
             group=self._group,
@@ -226,6 +231,7 @@ class Worker:
             publisher=self._publisher,
             metrics=self._metrics,
             questions=questions,
+            snapshots=snapshots,
             generation=lambda: self._consumer().generation(),
             silence=lambda: self._consumer().silence(),
             lag=lambda partition, applied: self._consumer().lag(TP(EVENTS, partition), applied),
