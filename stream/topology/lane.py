@@ -167,7 +167,7 @@ class Lane:
         self._part.checkpointed(self._checkpointed_at - began)
         for event in self._unacknowledged:
             event.ack()
-            self._settled = event.message.offset + 1
+            self._settled = event.message.value[-1].offset + 1
         self._unacknowledged.clear()
 
     async def _end(self, shard: Shard) -> None:

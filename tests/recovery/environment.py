@@ -240,14 +240,14 @@ class Consumer:
 def in_place_of_kafka(environment: Environment) -> Iterator[None]:
     """All clients that our code makes meanwhile are of this environment."""
 
-    def consumer(**settings: object) -> Consumer:
+    def consumer(broker: str, **options: object) -> Consumer:
         return Consumer(environment)
 
-    def producer(**settings: object) -> Producer:
+    def producer(broker: str, **options: object) -> Producer:
         return Producer(environment)
 
     with (
-        mock.patch("stream.topology.log_reader.AIOKafkaConsumer", consumer),
-        mock.patch("stream.topology.outputs.AIOKafkaProducer", producer),
+        mock.patch("stream.topology.log_reader.async_consumer", consumer),
+        mock.patch("stream.topology.outputs.async_producer", producer),
     ):
         yield

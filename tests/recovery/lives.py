@@ -10,13 +10,16 @@ import msgspec
 
 from stream.messages import EVENTS
 from stream.shard import Shard
-from stream.stored import SHOP
+from stream.storage.content import SHOP
 from stream.topology.around import Around
 from stream.topology.compute import Compute
 from stream.topology.lane import Lane
 from stream.topology.metrics import Metrics
 from stream.topology.outputs import Publisher
+from stream.topology.questions import Questions
 from stream.topology.replica import Replica
+from stream.topology.snapshots import Snapshotter
+from stream.topology.vitals import Part
 from tests.recovery.environment import Environment
 from tests.recovery.steps import Event
 from tests.toy_shop import SMALL
@@ -69,18 +72,22 @@ class Life:
         publisher = _Watched(self)
         await publisher.start()
         shop_folder = self.folder / SHOP
-        replica = Replica("environment", shop_folder, self._settings, self._compute)
+        snapshots = Snapshotter(self.folder, self._settings, self._compute)
+        replica = Replica(
+            "environment", shop_folder, self._settings, self._compute, snapshots, Part()
+        )
         try:
             await replica.catch_up()
             following = asyncio.ensure_future(replica.follow())
             try:
-                await self._serve(self._around(replica, publisher), until)
+                await self._serve(self._around(replica, snapshots, publisher), until)
             finally:
                 following.cancel()
                 await asyncio.wait({following})
             await replica.save()
         finally:
             replica.close()
+            snapshots.close()
 
     async def _serve(self, around: Around, until: int) -> None:
         lane = Lane(around, 0, self._generation)
@@ -122,7 +129,7 @@ class Life:
         if self._acknowledged >= 0 and self._generation == self._group.generation:
             self._environment.commit(self._acknowledged + 1)
 
-    def _around(self, replica: Replica, publisher: Publisher) -> Around:
+    def _around(self, replica: Replica, snapshots: Snapshotter, publisher: Publisher) -> Around:
         return Around(
             broker="environment",
             group="group",
@@ -134,8 +141,11 @@ class Life:
             compute=self._compute,
             publisher=publisher,
             metrics=self._standing,
+            questions=Questions(self._settings, replica.shop, 1, self._compute),
+            snapshots=snapshots,
             generation=self._known_generation,
             silence=lambda: 0.0,
+            lag=lambda partition, applied: None,
             hold=lambda partition: None,
             release=lambda partition: None,
         )
