@@ -14,6 +14,7 @@ from stream.stored import partition_folder
 from stream.topology import topics
 from stream.topology.broker import Broker, free_port
 from tests.kafka import live
+from tests.recovery.table import Tell
 
 pytestmark = pytest.mark.kafka
 OUT = "the topic was made anew: take a new --state folder and another --group"
@@ -71,7 +72,7 @@ def forget_before(broker: str, partition: int, offset: int) -> None:
 
 
 def test_a_topic_made_anew_is_refused_by_its_end_and_by_its_records(
-    broker: str, state: Path, group: str, tmp_path: Path
+    broker: str, state: Path, group: str, tmp_path: Path, tell: Tell
 ) -> None:
     make_anew(broker)
     with live.LiveWorker(broker, state, group=group) as worker:
@@ -84,6 +85,7 @@ def test_a_topic_made_anew_is_refused_by_its_end_and_by_its_records(
         why = worker.refusal()
         assert why.startswith("drift: state: another record stands at offset ")
         assert why.endswith(OUT)
+    tell("a topic made anew: refused", 2)
 
 
 def test_a_shorter_topic_than_the_groups_offsets_is_refused_without_a_state_too(
@@ -131,7 +133,7 @@ def test_records_that_are_gone_before_they_were_read_stop_it_or_are_told(
 
 
 def test_of_a_lost_range_it_catches_up_what_the_log_still_holds(
-    broker: str, log: Path, group: str, tmp_path: Path
+    broker: str, log: Path, group: str, tmp_path: Path, tell: Tell
 ) -> None:
     live.drift("publish", log, "--broker", broker)
     records = [record for record in live.read(broker, live.EVENTS) if record.partition == 0]
@@ -146,6 +148,7 @@ def test_of_a_lost_range_it_catches_up_what_the_log_still_holds(
     stands, found = live.stored(tmp_path / "state")[0]
     assert stands == len(records) - 1
     assert found == live.hash_after(records[100:], tmp_path / "scratch", 0)
+    tell("a range trimmed from the log: refused, or told and gone on", 1)
 
 
 def test_a_bug_ends_it_with_a_traceback_and_commits_nothing_more(

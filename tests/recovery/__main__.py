@@ -4,4 +4,4 @@ import sys
 
 import pytest
 
-sys.exit(pytest.main(["tests/recovery", "-q", *sys.argv[1:]]))
+sys.exit(pytest.main(["tests/recovery", "tests/kafka/test_refusals.py", "-q", *sys.argv[1:]]))
