@@ -246,10 +246,15 @@ class PopulationAlert(Struct, frozen=True, tag_field="kind", tag="population", k
         list[FlowSource], Meta(description="the largest flows in, or out of what falls")
     ]
     shoppers: Annotated[
-        NaturalNumber,
-        Meta(description="of the flow, or all who came; on two ways, one is two"),
+        NaturalNumber | None,
+        Meta(
+            description="of the flow, or all who came; on two ways, one is two; "
+            "null for fewer than `min_users`"
+        ),
     ]
-    shoppers_before: Annotated[NaturalNumber, Meta(description="the same, the window before")]
+    shoppers_before: Annotated[
+        NaturalNumber | None, Meta(description="the same, the window before")
+    ]
     ratio: Annotated[float, Meta(ge=0, description="of its share of all moves, now to before")]
     z: Annotated[float, Meta(description="the test statistic, in standard deviations")]
     false_discovery_rate: Annotated[Fraction, Meta(description="the setting it passed")]

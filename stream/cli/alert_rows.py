@@ -13,6 +13,8 @@ from stream.messages import (
 )
 
 NO_NAMES: Mapping[str, str] = {}
+FEW = "few"
+"""Fewer than `min_users`, and so no number."""
 WHY = 3
 """So many of the largest share changes, or sources, are told."""
 # Column and width; the last takes what is left.
@@ -70,7 +72,8 @@ def _shoppers(alert: PopulationAlert, names: Mapping[str, str]) -> str:
     where = "to" if alert.direction == "falling" else "from"
     sources = (source.category for source in alert.sources[:WHY])
     called = ", ".join(names.get(category, category) for category in sources)
-    told = f"{alert.shoppers_before} -> {alert.shoppers} shoppers"
+    before, now = (FEW if n is None else n for n in (alert.shoppers_before, alert.shoppers))
+    told = f"{before} -> {now} shoppers"
     return f"{told}, mostly {where} {called}" if called else told
 
 

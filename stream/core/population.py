@@ -148,8 +148,8 @@ class Population:
             category=change.category,
             from_category=change.origin,
             sources=self._sources(window.totals, change),
-            shoppers=change.now,
-            shoppers_before=change.before,
+            shoppers=self._unless_few(change.now),
+            shoppers_before=self._unless_few(change.before),
             ratio=round(change.ratio, DIGITS),
             z=round(change.z, DIGITS),
             false_discovery_rate=self._rate,
@@ -158,6 +158,9 @@ class Population:
             complete=complete,
             settings=self._settings,
         )
+
+    def _unless_few(self, shoppers: int) -> int | None:
+        return shoppers if shoppers >= self._least else None
 
     def _sources(self, totals: Counter[Way], change: Change) -> list[FlowSource]:
         """The largest flows into what rises, or out of what falls; none of a handful of people."""

@@ -102,6 +102,16 @@ def test_nothing_is_told_of_a_handful_of_shoppers() -> None:
     assert "boats" not in [alert.category for alert in private]
 
 
+def test_no_number_is_of_a_handful_of_shoppers() -> None:
+    few = [flow("tents", "boats", 1, 0), flow("tents", "boats", 40, 1)]
+    rest = [flow("lamps", "drums", 5000, week) for week in (0, 1)]
+
+    alerts = told(ShopCounts(SETTINGS), *few, *rest, clock(2))
+
+    (rising,) = [a for a in alerts if a.direction == "rising" and a.category == "boats"]
+    assert (rising.shoppers_before, rising.shoppers) == (None, 40)
+
+
 def test_no_source_is_a_handful_of_shoppers() -> None:
     more = [flow("tents", "boats", 500, offset=2), flow("lamps", "boats", 9, offset=2)]
     alerts = told(ShopCounts(SETTINGS), *steady(0), *steady(1), *more, clock(2))
