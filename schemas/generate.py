@@ -25,6 +25,7 @@ from stream.messages import (
     DemandCount,
     DemandForecast,
     FlowSource,
+    ForgetRequest,
     InterestShare,
     MigrationAlert,
     Moved,
@@ -61,6 +62,7 @@ EVENT = BehaviorEvent(
     currency="EUR",
     properties={"device": "phone"},
 )
+FORGET = ForgetRequest(user_id="u00137", occurred_at=1767312000.0)
 ALERT = MigrationAlert(
     id="behavior-events-2-48211-detected-0",
     user_id="u00137",
@@ -274,6 +276,7 @@ MESSAGES = (
     Described("catalog-item", ITEM, is_topic=False),
     Described("rank-question", QUESTION, is_topic=False),
     Described("ranking", RANKING, is_topic=False),
+    Described("forget-request", FORGET, is_topic=False),
 )
 HEADERS = {
     "ce_specversion": ("1.0", "The version of CloudEvents, in Kafka's binary mode."),

@@ -39,6 +39,7 @@ class Foreteller:
                 period_ends_at=one.ends_at,
                 precision=round(one.precision, DIGITS),
                 matured=one.matured,
+                marketing=not one.no_marketing,
                 occurred_at=one.occurred_at,
                 source_offset=one.position // PLACES,
                 settings=self._settings,

@@ -13,6 +13,9 @@ FLOWS = "category-flows"
 FORECASTS = "demand-forecasts"
 DEAD_LETTERS = "dead-letters"
 
+FORGET = "forget"
+"""The event_type of a request to forget a shopper."""
+
 Pattern = Literal["gain", "move", "restart"]
 Period = Literal["day", "week", "month", "quarter"]
 Series = Literal["purchases", "views"]
@@ -44,7 +47,8 @@ class BehaviorEvent(Struct, frozen=True, omit_defaults=True, gc=False):
     """A shopper did something. Key: user_id. Topic: behavior-events.
 
     `event_type` follows GA4's e-commerce events; settings map other names. With
-    `items`, the event counts as several of one record, in order.
+    `items`, the event counts as several of one record, in order. The type `forget` asks to
+    forget the shopper: see forget-request.
     """
 
     user_id: GivenName
@@ -69,7 +73,25 @@ class BehaviorEvent(Struct, frozen=True, omit_defaults=True, gc=False):
         int | None, Meta(description="where in that list the item stood, counted from 0")
     ] = None
     promotion_id: str | None = None
+    marketing: Annotated[
+        bool | None,
+        Meta(
+            description="false: the shopper is not to be contacted, until an event says true; "
+            "alerts carry it"
+        ),
+    ] = None
     properties: dict[str, object] | None = None
+
+
+class ForgetRequest(Struct, frozen=True, kw_only=True):
+    """Forget a shopper. Key: user_id. Topic: behavior-events, each of its partitions.
+
+    It takes effect at its place among the shopper's events: who acts later begins anew.
+    """
+
+    event_type: Literal["forget"] = "forget"
+    user_id: GivenName
+    occurred_at: Annotated[Time, Meta(description="when it was asked for")]
 
 
 class CatalogItem(Struct, frozen=True, omit_defaults=True):
@@ -113,6 +135,9 @@ class ShareChange(Struct, frozen=True, gc=False):
     category: Name
     before: Fraction
     after: Fraction
+
+
+MARKETING = "false: the shopper's events said so; leave the shopper out of every audience"
 
 
 class MigrationAlert(Struct, frozen=True, tag_field="kind", tag="detected", kw_only=True):
@@ -162,6 +187,7 @@ class MigrationAlert(Struct, frozen=True, tag_field="kind", tag="detected", kw_o
     returns_to: Annotated[
         Name | None, Meta(description="the alert of the move that this one takes back")
     ] = None
+    marketing: Annotated[bool, Meta(description=MARKETING)] = True
     chance_share: Annotated[
         Fraction | None,
         Meta(
@@ -197,6 +223,7 @@ class PredictedAlert(Struct, frozen=True, tag_field="kind", tag="predicted", kw_
         Meta(description="of matured predictions as sure as this one, the share that came"),
     ]
     matured: Annotated[NaturalNumber, Meta(description="predictions that `precision` rests on")]
+    marketing: Annotated[bool, Meta(description=MARKETING)] = True
     occurred_at: Annotated[Seconds, Meta(description="the event at which it was predicted")]
     source_offset: NaturalNumber
     settings: Annotated[Name, Meta(description="fingerprint of the settings")]

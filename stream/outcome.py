@@ -57,6 +57,7 @@ class Alarm(NamedTuple):
     returns_offset: int
     returns_number: int
     user: str
+    marketing: bool
     pattern: int
     from_category: int
     to_category: int
@@ -80,8 +81,8 @@ class Names(NamedTuple):
     returns: int
 
 
-Numbered = tuple[str, Names]
-"""A shopper, and what the shopper's last alert turned out to be called."""
+Numbered = tuple[str, int, Names]
+"""A shopper, the record behind the last alert, and what it turned out to be called."""
 
 
 class Alerts(NamedTuple):
@@ -97,6 +98,13 @@ class Alerts(NamedTuple):
 
 Entry = tuple[int, float, int, float, int]
 """Item, score, reason, the reason's share, and the recent item behind it (or 0)."""
+
+
+class Forgotten(NamedTuple):
+    """A shopper to be forgotten by whoever reads the outputs, and the record that asked for it."""
+
+    user: str
+    offset: int
 
 
 class SentList(NamedTuple):
@@ -119,11 +127,24 @@ class Outcome:
     """For each alert the offset of its record; an alert told again has a later one."""
     foretold: list[Foretold] = field(default_factory=list)
     deltas: list[RecommendationDelta] = field(default_factory=list)
+    forgotten: list[Forgotten] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     updates: np.ndarray = field(default_factory=lambda: np.zeros(0, UPDATE))
     """What the batch taught about the shop: one row an event."""
     names: dict[int, str] = field(default_factory=dict)
     """The names behind the ids of items and categories in `updates`."""
+
+    def add(
+        self,
+        updates: np.ndarray,
+        alerts: Alerts,
+        deltas: Sequence[RecommendationDelta],
+    ) -> None:
+        """Take what came of the next records."""
+        self.updates = np.concatenate([self.updates, updates]) if len(self.updates) else updates
+        self.alerts += alerts.alerts
+        self.told_by += alerts.told_by
+        self.deltas += deltas
 
 
 class Unlearned:
@@ -187,6 +208,7 @@ class Gathering:
                 returns_offset=int(tipped.returns_offset),
                 returns_number=int(tipped.returns_number),
                 user=self._users[int(tipped.slot)],
+                marketing=not tipped.no_marketing,
                 pattern=int(alarm.pattern),
                 from_category=int(alarm.from_category),
                 to_category=int(alarm.to_category),
@@ -266,12 +288,12 @@ class Writer:
         first = [alarm for alarm in ordered if alarm.revision == 0]
         numbers = _numbers(first)
         last = {alarm.user: alarm for alarm in first}
-        numbered = [(alarm.user, _named(alarm, numbers)) for alarm in last.values()]
+        numbered = [(alarm.user, alarm.offset, _named(alarm, numbers)) for alarm in last.values()]
         foreseen = {alarm.user: _foreseen(alarm) for alarm in last.values()}
         return Alerts(
             [self._alert(alarm, _named(alarm, numbers)) for alarm in ordered],
             [alarm.told_by for alarm in ordered],
-            [(user, names) for user, names in numbered if names != foreseen[user]],
+            [one for one in numbered if one[2] != foreseen[one[0]]],
         )
 
     def _alert(self, alarm: Alarm, names: Names) -> MigrationAlert:
@@ -300,6 +322,7 @@ class Writer:
             session_events=alarm.session_events,
             source=drift.SOURCES[alarm.source],
             returns_to=self._alert_id(alarm.returns_offset, names.returns) if returns else None,
+            marketing=alarm.marketing,
             chance_share=self._chance_share,
             delta_id=f"{self._prefix}-{alarm.offset}-delta-{names.delta}",
             source_offset=alarm.offset,

@@ -91,6 +91,7 @@ class Replay:
         """Write everything to the state folder, so that another replay can go on from here."""
         for shard in self.shards:
             shard.checkpoint()
+            shard.erasures.finish()
         save_model(self.shop.snapshot(), self._state / SHOP)
         progress = Progress(
             offsets=[shard.offset for shard in self.shards],

@@ -14,6 +14,8 @@ from msgspec import Meta, Struct, field
 
 from stream.calibration import Calibration, read_calibration
 from stream.errors import WrongUse
+from stream.messages import FORGET
+from stream.pseudonyms import UserIdKey
 
 DAY = 86_400.0
 
@@ -80,6 +82,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Larger records are refused."""
     remembered_event_ids: Slots = 16
     """Repeats of so many last `event_id`s of a shopper are recognized."""
+
+    # Privacy
+    user_id_key: UserIdKey | None = None
+    """A secret: where it is set, keyed hashes stand for user ids in state, outputs and logs."""
+    inactive_after: NotNegative = 0.0
+    """Rows of shoppers who are silent for so long are dropped; 0 for never."""
 
     # Sessions and the shift detector
     session_gap: Positive = 1800.0
@@ -217,6 +225,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(f"lost_range must be stop or continue, got {self.lost_range!r}")
         if len(set(self.horizons)) < len(self.horizons):
             raise ValueError(f"horizons name one twice: {self.horizons}")
+        if 0 < self.inactive_after <= self.session_gap:
+            raise ValueError(
+                f"inactive_after {self.inactive_after} must be longer than session_gap "
+                f"{self.session_gap}, or 0 for never"
+            )
+        if FORGET in self.event_types:
+            raise ValueError(f"event_types: {FORGET!r} is the request to forget a shopper")
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError):
@@ -246,10 +261,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def meaning(self) -> dict[str, object]:
         """The settings that change what the state means."""
         meaning = {k: v for k, v in msgspec.to_builtins(self).items() if k not in RUNTIME}
-        return meaning | {"calibration": self.calibration and self.calibration.fingerprint()}
+        return meaning | {
+            "calibration": self.calibration and self.calibration.fingerprint(),
+            "user_id_key": self.user_id_key and self.user_id_key.check,
+        }
 
     def unusual(self) -> list[str]:
-        """The settings that are not as usual, with their values; a calibration is only named.
+        """The settings that are not as usual, with their values; files and secrets are only named.
 
         >>> Settings(list_size=10).unusual()
         ['list_size = 10']
@@ -258,7 +276,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if value != getattr(usual, name):
-                told = "a file" if name == "calibration" else repr(value)
+                told = ONLY_NAMED.get(name) or repr(value)
                 found.append(f"{name} = {told}")
         return found
 
@@ -268,6 +286,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
+HIDDEN = "user_id_key"
+ONLY_NAMED = {"calibration": "a file", "user_id_key": "a secret"}
 RUNTIME = frozenset(
     [
         "hot_users",
@@ -301,16 +321,26 @@ def load(
     for name in Settings.__struct_fields__:
         text = environment.get(f"DRIFT_{name.upper()}")
         if text is not None:
-            values[name] = _parsed(name, text)
+            # A secret of digits is no number.
+            values[name] = text if name == HIDDEN else _parsed(name, text)
     values |= {name: value for name, value in (flags or {}).items() if value is not None}
     named = values.get("calibration")
     if isinstance(named, str):
         beside = path.parent if path else Path()
         values["calibration"] = read_calibration(beside / named) if named else None
+    if HIDDEN in values:
+        values[HIDDEN] = _key_of(values[HIDDEN])
     try:
         return msgspec.convert(values, Settings)
     except (msgspec.ValidationError, ValueError) as error:
         raise WrongUse(f"settings: {_explained(str(error), values)}") from None
+
+
+def _key_of(secret: object) -> UserIdKey:
+    """What is wrong with a secret is said without it."""
+    if not isinstance(secret, str):
+        raise WrongUse(f"settings: {HIDDEN} must be text in quotes, not {type(secret).__name__}")
+    return UserIdKey.of(secret)
 
 
 def _explained(error: str, values: Mapping[str, object]) -> str:

@@ -13,9 +13,9 @@ from stream.codebook import Codebook
 from stream.core import clicks, engine, engine_rows, sessions
 from stream.core.blend import Blend
 from stream.core.clicks import Clicks, ReasonRecord
-from stream.core.engine import ROW, TURN
+from stream.core.engine import GONE, ROW, TURN
 from stream.core.engine_rows import EVENT, PLACES, SLICE, Event, Learned
-from stream.core.events import Decoder, Ignored, Touch
+from stream.core.events import Forget, Touch
 from stream.core.horizon import Horizons, Pending, Standing
 from stream.core.ids import NONE, identify
 from stream.core.predictor import Predictor
@@ -26,15 +26,17 @@ from stream.core.shoppers import layout
 from stream.core.tallies import Tallies, Told
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
-from stream.errors import BadRecord
+from stream.erasure import Erasures, without_deadlines, without_witness
 from stream.foretold import Foreteller
-from stream.messages import EVENTS, DeadLetter, Period, PredictedAlert, Ranking, RankQuestion
+from stream.messages import EVENTS, Period, PredictedAlert, Ranking, RankQuestion
 from stream.on_demand import Asked, Manner, Strangers, manner
-from stream.outcome import Gathering, Numbered, Outcome, Writer
+from stream.outcome import Forgotten, Gathering, Numbered, Outcome, Writer
+from stream.reception import Reception
 from stream.settings import Settings
 from stream.storage import codec, headers
 from stream.storage.checkpoint import Checkpoint
-from stream.storage.codec import Header, RowCodec
+from stream.storage.codec import Erasure, Header, RowCodec
+from stream.storage.inactive import Inactive, Sweep
 from stream.storage.residence import Residence
 from stream.stored import partition_folder, stored_hash
 
@@ -108,7 +110,7 @@ class Shard:
         self.categories = self._checkpoint.categories(self.header.categories)
         self._stored_categories = len(self.categories)
         self.counts = Counter(self.header.counts)
-        self._decode = Decoder(settings)
+        self._reception = Reception(topic, partition, settings, self.counts)
         self._rules = engine_rows.rules(settings)
         self._results = engine_rows.results(settings)
         self._state = self._opened_state()
@@ -119,6 +121,9 @@ class Shard:
             self._rules.followed,
             settings.calibration,
         )
+        self._inactive = Inactive(settings)
+        self._sweep = Sweep(self._checkpoint, self._inactive)
+        self.erasures = Erasures(self._checkpoint, self.header)
         self._residence = Residence(self._state, self._codec, self._checkpoint, settings.seed)
         self._writer = Writer(topic, partition, settings, self.categories)
         self._horizons = Horizons(settings)
@@ -151,38 +156,65 @@ class Shard:
         Muted, nothing is served and the outcome is empty: it was published before.
         """
         outcome = Outcome()
-        gathering = Gathering(self._residence.users, shop.view.ranked)
         touches: list[Touch] = []
         positions: list[int] = []
-        last: Record | None = None
-        offset = self.header.offset
         for record in records:
-            if record.offset <= offset:
+            if record.offset <= self.header.offset:
                 continue
-            decoded = self._decoded(record, outcome)
-            if decoded and self._needs_witnesses(decoded[0].occurred_at):
-                # What came before says what time it is, so it goes first.
-                self._run(touches, positions, shop, gathering, outcome, muted)
+            known = record.touches if isinstance(record, LogRecord) else None
+            decoded = self._reception.read(record, known, outcome.dead_letters)
+            if isinstance(decoded, Forget):
+                # What came before must have had its effect.
+                self._learn(touches, positions, shop, outcome, muted)
                 touches, positions = [], []
-                decoded = self._witnessed(record, decoded, outcome)
-            last, offset = record, record.offset
-            first = offset * PLACES
-            touches += decoded
-            positions += range(first, first + len(decoded))
-        if last is not None:
-            headers.note(self.header, last)
+                self._forget(decoded.user_id, record, outcome, muted)
+            else:
+                if decoded and self._needs_witnesses(decoded[0].occurred_at):
+                    # What came before says what time it is, so it goes first.
+                    self._learn(touches, positions, shop, outcome, muted)
+                    touches, positions = [], []
+                    decoded = self._witnessed(record, decoded, outcome)
+                first = record.offset * PLACES
+                touches += decoded
+                positions += range(first, first + len(decoded))
+            headers.note(self.header, record)
+        self._learn(touches, positions, shop, outcome, muted)
+        self.counts["alerts"] += len(outcome.alerts)
+        self.counts["deltas"] += len(outcome.deltas)
+        return Outcome() if muted else outcome
+
+    def _learn(
+        self,
+        touches: list[Touch],
+        positions: list[int],
+        shop: ShopModel,
+        outcome: Outcome,
+        muted: bool,
+    ) -> None:
+        gathering = Gathering(self._residence.users, shop.view.ranked)
         self._run(touches, positions, shop, gathering, outcome, muted)
         told = self._writer.alerts(gathering.alarms)
         self._write_numbers(told.numbered)
         self.meet(outcome.names, shop)
-        if muted:
-            return Outcome()
-        outcome.updates = gathering.all_updates()
-        outcome.alerts, outcome.told_by = told.alerts, told.told_by
-        outcome.deltas = self._writer.deltas(gathering.lists, outcome.alerts, shop)
-        self.counts["alerts"] += len(outcome.alerts)
-        self.counts["deltas"] += len(outcome.deltas)
-        return outcome
+        if not muted:
+            deltas = self._writer.deltas(gathering.lists, told.alerts, shop)
+            outcome.add(gathering.all_updates(), told, deltas)
+
+    def _forget(self, user: str, record: Record, outcome: Outcome, muted: bool) -> None:
+        """Let nothing be left of a shopper but what all shoppers together taught."""
+        key = self._residence.key(user)
+        known = self._residence.remove(user, lingering=self._inactive.drops)
+        if known:
+            self._drop_deadlines([key])
+            without_witness(self._state.clock[0], key)
+            self._horizons.forget(key)
+        self.erasures.note(Erasure(record.offset, record.timestamp), key, known, muted)
+        outcome.forgotten.append(Forgotten(user, record.offset))
+        self.counts["forgotten"] += 1
+
+    def _drop_deadlines(self, keys: Sequence[int]) -> None:
+        progress = self._results.progress[0]
+        progress.queued = without_deadlines(self._state.queue, int(progress.queued), keys)
 
     def meet(self, names: Mapping[int, str], shop: ShopModel) -> None:
         """Know names that the model may have yet to learn."""
@@ -204,8 +236,10 @@ class Shard:
         WrongUse
             If `k` is more entries than a list has.
         """
-        size, key = on_demand.list_size(k, self.settings), identify(user, self.settings.seed)
-        known = self._residence.copy(key, self._asked.bytes) == user
+        size, name = on_demand.list_size(k, self.settings), self._reception.name(user)
+        key, now = identify(name, self.settings.seed), sessions.now(self._state.clock[0])
+        known = self._residence.copy(key, self._asked.bytes) == name
+        known = known and not self._inactive(self._asked.bytes.tobytes(), now)
         if not known:
             self._asked.clear()
         at = max(self.clock() or 0.0, float(self._asked.last_at[0])) or on_demand.shop_time(shop)
@@ -245,11 +279,18 @@ class Shard:
         """
         told: dict[tuple[Period, float], list[Pending]] = {}
         for alert in alerts:
-            key = identify(alert.user_id, self.settings.seed)
+            key = self._residence.key(alert.user_id)
             one = self._foreteller.told(alert, key)
-            if one is not None:
+            if one is not None and not self.erasures.came_later(key, alert.source_offset):
                 told.setdefault((alert.horizon, alert.period_ends_at), []).append(one)
         return sum(self._horizons.take_over(*period, known) for period, known in told.items())
+
+    def still_forgotten(self, records: Sequence[Record]) -> list[Forgotten]:
+        """Whom these requests are about, without those of whom there is a row again."""
+        asked = [(self._reception.forgotten(record.value), record.offset) for record in records]
+        about = [Forgotten(user, offset) for user, offset in asked if user is not None]
+        _, names = self._residence.peek([self._residence.key(one.user) for one in about])
+        return [one for one, name in zip(about, names, strict=True) if not name]
 
     def flows(self, whole: bool = False) -> list[Told]:
         """Counts of moves and demand that changed, once the clock went `flow_step` further.
@@ -272,6 +313,8 @@ class Shard:
 
     def checkpoint(self) -> None:
         """Write the changed rows and the offset, all or nothing."""
+        rows, forgotten = self._residence.take_changed(), self._residence.take_removed()
+        removed = forgotten + self._swept({key for key, _ in rows})
         progress = self._results.progress[0]
         self.header.clock = self._state.clock.tobytes()
         self.header.queue = np.asarray(self._state.queue)[: int(progress.queued)].tobytes()
@@ -281,7 +324,7 @@ class Shard:
         self.header.told_at = self._tallies.told_at
         self._checkpoint.write(
             self.header,
-            self._residence.take_changed(),
+            rows,
             names,
             self._tallies.take_changed(),
             self._horizons.changed(),
@@ -289,9 +332,22 @@ class Shard:
                 (codec.PREDICTOR, self._predictor.pack()),
                 (codec.BLEND, self._blend.pack()),
                 (codec.CLICKS, self._clicks.pack()),
+                (codec.FORGOTTEN, self.erasures.packed()),
             ],
+            removed,
+            foresight_anew=bool(forgotten),
         )
+        self.erasures.stored(forgotten)
         self._stored_categories = len(self.categories)
+
+    def _swept(self, changed: set[int]) -> list[int]:
+        """Rows to take off the disk because their shoppers were silent for too long."""
+        found = self._sweep.next(sessions.now(self._state.clock[0]))
+        silent = [key for key in found if key not in changed]
+        if silent:
+            self._drop_deadlines(silent)
+            self.counts["inactive"] += len(silent)
+        return silent
 
     def freeze(self, folder: Path) -> None:
         """Copy the last checkpoint to a new folder; hard links, so quick where it can have them."""
@@ -306,36 +362,6 @@ class Shard:
         """Let the folder go; what was not checkpointed is forgotten."""
         self._checkpoint.close()
 
-    def _decoded(self, record: Record, outcome: Outcome) -> list[Touch]:
-        try:
-            if not record.key:
-                raise BadRecord("an empty key: publish with the user_id as key")
-            known = record.touches if isinstance(record, LogRecord) else None
-            touches = known or self._decode(record.value)
-        except BadRecord as error:
-            self._refuse(record, str(error), outcome)
-            return []
-        if isinstance(touches, Ignored):
-            self.counts["ignored"] += 1
-            return []
-        self.counts["accepted"] += 1
-        if record.key != touches[0].user_id.encode():
-            self.counts["key_differs"] += 1
-        return touches
-
-    def _refuse(self, record: Record, reason: str, outcome: Outcome) -> None:
-        self.counts["rejected"] += 1
-        outcome.dead_letters.append(
-            DeadLetter(
-                topic=self.topic,
-                partition=self.partition,
-                offset=record.offset,
-                reason=reason,
-                key=record.key,
-                value=record.value,
-            )
-        )
-
     def _witnessed(self, record: Record, touches: list[Touch], outcome: Outcome) -> list[Touch]:
         """A record that may be far ahead: its touches, or nothing where two others don't agree.
 
@@ -349,7 +375,8 @@ class Shard:
         days = ahead / 86_400
         self.counts["accepted"] -= 1
         self.counts["far_ahead"] += 1
-        self._refuse(record, f"occurred_at is {days:.0f} days ahead of all others", outcome)
+        reason = f"occurred_at is {days:.0f} days ahead of all others"
+        self._reception.refuse(record, reason, outcome.dead_letters)
         return []
 
     def _needs_witnesses(self, at: float) -> bool:
@@ -426,10 +453,18 @@ class Shard:
             self._take_foreseen(shop, outcome)
             if progress.need == ROW:
                 self._admit(events, touches, users, float(self._state.queue[0].at))
+            elif progress.need == GONE:
+                self._begin_anew(int(events[done].slot))
             elif progress.need == TURN:
                 self._turn(int(events[done].position) // PLACES, shop, outcome, muted)
         self.counts["repeats"] += int(progress.repeats)
         progress.repeats = 0
+
+    def _begin_anew(self, slot: int) -> None:
+        """Empty the row of a shopper who was silent for too long."""
+        self._drop_deadlines([int(self._state.slots[slot].key)])
+        self._residence.empty(slot)
+        self.counts["inactive"] += 1
 
     def _learned(self, shop: ShopModel) -> Learned:
         """What the loop learns by beside the rows, with room for all of the shop's categories."""
@@ -462,6 +497,8 @@ class Shard:
 
     def _horizon_rows(self, keys: Int64s) -> tuple[np.ndarray, list[str]]:
         rows, names = self._residence.peek(keys.tolist())
+        silent = self._inactive.among(rows, sessions.now(self._state.clock[0]))
+        rows[silent] = np.zeros((), rows.dtype)
         return rows["strict"]["horizons"], names
 
     def _latest_clock(self, events: Rows[Event]) -> float:
@@ -499,7 +536,7 @@ class Shard:
         events = zeros(len(touches), EVENT, Event)
         columns = np.asarray(events)
         (_, times, items, categories, weights, actions, sessions, numbers, _, _, feedback,
-         sequences, places) = zip(*touches, strict=True)  # fmt: skip
+         sequences, places, marketing) = zip(*touches, strict=True)  # fmt: skip
         columns["occurred_at"] = times
         columns["weight"] = weights
         columns["position"] = positions[: len(touches)]
@@ -509,6 +546,7 @@ class Shard:
         columns["feedback"] = feedback
         columns["sequence"] = sequences
         columns["place"] = places
+        columns["marketing"] = marketing
         columns["left"] = -1
         columns["item_id"] = [NONE if item is None else self._item(item, outcome) for item in items]
         coded = [self._category(category, outcome) for category in categories]
@@ -521,10 +559,12 @@ class Shard:
 
     def _write_numbers(self, numbered: Sequence[Numbered]) -> None:
         """Tell shoppers' rows what their last alerts are called, where it was not foreseen."""
-        for user, numbers in numbered:
+        for user, offset, numbers in numbered:
             (slot,) = self._residence.admit([user])
-            self._state.slots[slot].dirty = 1
             alert = self._state.shoppers[slot].strict.alert
+            if alert.offset != offset:
+                continue  # The shopper has begun anew since.
+            self._state.slots[slot].dirty = 1
             alert.number, alert.delta, alert.returns_number = numbers
 
     def _item(self, name: str, outcome: Outcome) -> int:

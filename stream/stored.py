@@ -1,6 +1,7 @@
 """What a state folder holds, read without running anything."""
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from stream.core.sessions import CLOCK, DEADLINE, ClockRow, now
 from stream.core.shop import ShopModel
 from stream.core.shoppers import ShopperRow, layout, strict_layout
 from stream.errors import StreamError, WrongUse
+from stream.pseudonyms import UserIdKey
 from stream.settings import Settings
 from stream.storage import codec
 from stream.storage.aside import holds_nothing
 from stream.storage.checkpoint import Checkpoint
-from stream.storage.codec import Header, RowCodec
+from stream.storage.codec import Erasure, Header, RowCodec
 from stream.storage.content import SHOP
+from stream.storage.inactive import Inactive
 from stream.storage.replica import load_model
 
 PREFIX = "partition-"
@@ -38,15 +41,26 @@ def partition_folder(state: Path, partition: int) -> Path:
 def stored_hash(checkpoint: Checkpoint, settings: Settings) -> str:
     """The strict state that a checkpoint holds, as 32 hex digits."""
     digest = hashlib.blake2b(settings.fingerprint().encode(), digest_size=16)
-    header = checkpoint.header()
+    header, clock = checkpoint.header(), -math.inf
     if header is not None:
         digest.update(header.clock)
         for name in checkpoint.categories(header.categories):
             digest.update(name.encode() + b"\0")
-    size = strict_layout(settings).itemsize
+        clock = _clock(header)
+    size, inactive = strict_layout(settings).itemsize, Inactive(settings)
     for key, value in checkpoint.all_rows():
-        digest.update(key + value[:size])
+        # Whether one that counts no more has left the disk yet tells nothing.
+        if not inactive(value, clock):
+            digest.update(key + value[:size])
     return digest.hexdigest()
+
+
+def _clock(header: Header) -> float:
+    """The partition's event time, minus infinity before three shoppers were seen."""
+    if not header.clock:
+        return -math.inf
+    rows: Rows[ClockRow] = copied(np.frombuffer(header.clock, CLOCK), 1)
+    return float(now(rows[0]))
 
 
 def combined_hash(hashes: Sequence[str]) -> str:
@@ -75,8 +89,12 @@ class StoredPartition:
             self.checkpoint.close()
             raise NothingYet(f"state: {path} holds nothing yet")
         self.header: Header = header
-        calibration = {"calibration": self.checkpoint.calibration()}
-        self.settings = msgspec.convert(header.meaning | calibration, Settings)
+        check = header.meaning.get("user_id_key")
+        whole = {
+            "calibration": self.checkpoint.calibration(),
+            "user_id_key": None if check is None else UserIdKey(str(check)),
+        }
+        self.settings = msgspec.convert(header.meaning | whole, Settings)
         self._codec = RowCodec(layout(self.settings))
 
     @classmethod
@@ -92,11 +110,21 @@ class StoredPartition:
 
     def clock(self) -> float | None:
         """The partition's event time, or None before three shoppers were seen."""
-        if not self.header.clock:
-            return None
-        rows: Rows[ClockRow] = copied(np.frombuffer(self.header.clock, CLOCK), 1)
-        time = float(now(rows[0]))
+        time = _clock(self.header)
         return time if np.isfinite(time) else None
+
+    def erasure(self) -> Erasure | None:
+        """The last request that took a shopper's row away, None where none did.
+
+        A snapshot of the state before its offset still holds the shopper, and so does one that
+        was made before `scrubbed`.
+        """
+        return self.header.erasure
+
+    def scrubbed(self) -> bool:
+        """Whether what was taken away has left the disk too."""
+        erasure = self.header.erasure
+        return erasure is None or self.checkpoint.scrubbed() >= erasure.offset
 
     def user(self, user: str) -> dict[str, Any] | None:
         """What is known of a shopper, or None."""
@@ -116,6 +144,7 @@ class StoredPartition:
             "sessions": int(strict.drift.sessions),
             "session_open": bool(strict.session.open),
             "last_event_at": float(strict.session.last_at),
+            "marketing": not strict.presence.no_marketing,
             "recent_items": strict.recents.items[: int(strict.recents.used)].tolist(),
             "list": row.served.items[: int(row.served.used)].tolist(),
         }
@@ -173,7 +202,7 @@ class StoredPartition:
     def _row_problems(self) -> Iterator[str]:
         keys = set()
         for key, value in self.checkpoint.all_rows():
-            number = int.from_bytes(key[1:], "big", signed=True)
+            number = codec.key_of(key)
             keys.add(number)
             if len(value) <= self._codec.size:
                 yield f"{self.path}: the row {key[1:].hex()} is cut short"
@@ -193,6 +222,8 @@ class StoredPartition:
     def _row_of(self, user: str) -> ShopperRow | None:
         value = self.checkpoint.rows([identify(user, self.settings.seed)])[0]
         if value is None or self._codec.user(value) != user:
+            return None
+        if Inactive(self.settings)(value, _clock(self.header)):
             return None
         return self._row(value)
 

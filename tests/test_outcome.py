@@ -27,8 +27,8 @@ def alarm(
     """An alert's first telling, the shopper's only one of the record, unless said otherwise."""
     usual = Alarm(
         told_by=offset, revision=0, offset=offset, number=0, delta=0, returns_offset=-1,
-        returns_number=-1, user=user, pattern=1, from_category=0, to_category=1, source=0,
-        strength=0.5, first_strength=0.5, evidence=60.0, occurred_at=5.0, began_at=1.0,
+        returns_number=-1, user=user, marketing=True, pattern=1, from_category=0, to_category=1,
+        source=0, strength=0.5, first_strength=0.5, evidence=60.0, occurred_at=5.0, began_at=1.0,
         session_started_at=4.0, session_events=3,
         shares=shares or [(0, 1.0, 0.5), (1, 0.0, 0.5)],
     )  # fmt: skip
@@ -61,7 +61,7 @@ def test_alerts_of_one_record_are_numbered_by_user_and_share_a_delta_if_of_one_u
 
 def test_rows_are_told_the_numbers_that_they_could_not_foresee() -> None:
     alarms = [alarm(7, "ann"), alarm(7, "zoe"), alarm(9, "bob")]
-    assert writer.alerts(alarms).numbered == [("zoe", Names(number=1, delta=1, returns=-1))]
+    assert writer.alerts(alarms).numbered == [("zoe", 7, Names(number=1, delta=1, returns=-1))]
 
 
 def test_a_way_back_names_the_alert_it_takes_back_of_this_batch_or_an_earlier_one() -> None:
@@ -69,7 +69,7 @@ def test_a_way_back_names_the_alert_it_takes_back_of_this_batch_or_an_earlier_on
     back = alarm(9, "zoe", returns_offset=7, returns_number=0)
     alerts, _, numbered = writer.alerts([*first, back])
     assert [alert.returns_to for alert in alerts] == [None, None, "clicks-3-7-detected-1"]
-    assert numbered == [("zoe", Names(number=0, delta=0, returns=1))]
+    assert numbered == [("zoe", 9, Names(number=0, delta=0, returns=1))]
     later = alarm(9, "zoe", returns_offset=7, returns_number=1)
     assert writer.alerts([later]) == ([alerts[2]], [9], [])
 

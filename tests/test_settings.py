@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stream.errors import WrongUse
-from stream.settings import load
+from stream.settings import Settings, load
 
 
 def test_flags_win_over_variables_and_these_over_the_file(tmp_path: Path) -> None:
@@ -28,6 +28,12 @@ def test_flags_win_over_variables_and_these_over_the_file(tmp_path: Path) -> Non
         ("LIST_PER_CATEGORY", "-1", "list_per_category: Expected `int` >= 0, got -1"),
         ("BLOCKED_ITEMS", "tent", "blocked_items: Expected `array`, got `str`, got 'tent'"),
         ("BLOCKED_CATEGORIES", '[""]', "blocked_categories[0]: Expected `str` of length >= 1"),
+        (
+            "INACTIVE_AFTER",
+            "60",
+            "inactive_after 60.0 must be longer than session_gap 1800.0",
+        ),
+        ("EVENT_TYPES", '{ forget = "view_item" }', "'forget' is the request to forget a shopper"),
         ("LAST_YEAR", "1999", "first_year 2000 is after last_year 1999"),
     ],
 )
@@ -51,3 +57,34 @@ def test_a_blocked_category_that_no_event_can_name_is_refused() -> None:
     with pytest.raises(WrongUse, match="'Home > Toys' has more parts than category_level 1"):
         load(None, given)
     assert load(None, given | {"DRIFT_CATEGORY_LEVEL": "0"}).blocked_categories == ["Home > Toys"]
+
+
+@pytest.mark.parametrize("given", ["too short", "12345678", ""])
+def test_a_weak_secret_is_refused_without_being_said(given: str) -> None:
+    with pytest.raises(WrongUse) as refused:
+        load(None, {"DRIFT_USER_ID_KEY": given})
+    assert f"user_id_key has {len(given)} characters and needs 16" in str(refused.value)
+    assert not given or given not in str(refused.value)
+
+
+def test_a_secret_is_nowhere_to_be_seen_but_another_one_is_noticed(tmp_path: Path) -> None:
+    file, secret = tmp_path / "shop.toml", "0123456789012345"
+    file.write_text(f'user_id_key = "{secret}"\n')
+    found, same = load(file, {}), load(None, {"DRIFT_USER_ID_KEY": secret})
+    other = load(file, {"DRIFT_USER_ID_KEY": secret[::-1]})
+
+    assert found == same
+    assert len({found.fingerprint(), other.fingerprint(), Settings().fingerprint()}) == 3
+    assert found.user_id_key
+    key = found.user_id_key.key
+    for shown in (found, found.meaning(), found.unusual()):
+        assert secret not in repr(shown)
+        assert repr(key) not in repr(shown)
+
+
+def test_a_secret_that_is_no_text_is_refused_without_being_said(tmp_path: Path) -> None:
+    file = tmp_path / "shop.toml"
+    file.write_text("user_id_key = 1234567890123456\n")
+    with pytest.raises(WrongUse, match="user_id_key must be text in quotes, not int") as refused:
+        load(file, {})
+    assert "1234567890123456" not in str(refused.value)

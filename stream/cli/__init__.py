@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "A broker, a simulated shop, a worker and a live view, in a minute.",
     "evaluate": "Measure detection, prediction and forecasts beside simple methods.",
     "forecast": "What categories will sell, and how far the stock goes.",
+    "forget": "Erase shoppers: from the state, the disk and the lists.",
     "publish": "Send behavior events from files to Kafka.",
     "replay": "Run the engine over files or a range of the log.",
     "simulate": "Write a shop with known migrations to files.",

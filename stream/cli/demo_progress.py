@@ -129,7 +129,10 @@ class Progress:
                 self.alerts.append(alert)
 
     def _take_deltas(self, partition: int, records: "list[ConsumerRecord]") -> None:
-        self._returned[partition] = _sequence.decode(records[-1].value).sequence + 1
+        # One without a value says that a shopper was forgotten.
+        records = [record for record in records if record.value is not None]
+        if records:
+            self._returned[partition] = _sequence.decode(records[-1].value).sequence + 1
         for record in records:
             # Few are asked for by an alert; decoding all would cost more than the rest.
             if b'"alert_id"' in record.value:

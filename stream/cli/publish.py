@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from stream.settings import Settings
     from stream.storage.event_log import Accepted, Record, Rejected, Tally
 
+    Placed = tuple[int, Accepted]
+
 BATCH_BYTES = 256 << 10
 LARGEST_REQUEST = 8 << 20
 LISTED = 5
@@ -82,7 +84,8 @@ def publish(
 def _decoded(records: "Iterator[Record]", settings: "Settings") -> "Iterator[Record]":
     """Lines of files as they are; records of a topic judged as lines are, and keyed anew."""
     from stream.core.events import Decoder, Ignored
-    from stream.storage.event_log import Accepted, IgnoredType, Rejected
+    from stream.storage.event_log import IgnoredType, Rejected
+    from stream.storage.event_log.records import Accepted, Said
 
     decode = Decoder(settings)
     for record in records:
@@ -98,9 +101,9 @@ def _decoded(records: "Iterator[Record]", settings: "Settings") -> "Iterator[Rec
         if isinstance(touches, Ignored):
             yield IgnoredType(where, record.offset, touches.event_type)
         else:
-            first = touches[0]
-            at = round(first.occurred_at * 1000)
-            yield record._replace(timestamp=at, key=first.user_id.encode())
+            user, at, known = Said.by(touches)
+            everywhere = known is None
+            yield record._replace(timestamp=at, key=user.encode(), everywhere=everywhere)
 
 
 class Aside:
@@ -164,11 +167,12 @@ async def send(
         max_batch_size=BATCH_BYTES,
         max_request_size=LARGEST_REQUEST,
     )
-    batches = Batches(producer, topic, partitions)
+    batches = Batches(producer, topic)
+    placed = ((place, record) for record in records for place in record.partitions(partitions))
     try:
         await producer.start()
         try:
-            await (_paced(records, batches, rate) if rate else _at_once(records, batches))
+            await (_paced(placed, batches, rate) if rate else _at_once(placed, batches))
         finally:
             await producer.stop()
     except KafkaError as error:
@@ -178,24 +182,18 @@ async def send(
         ) from None
 
 
-async def _at_once(records: "Iterator[Accepted]", batches: "Batches") -> None:
-    for record in records:
-        full = batches.add(record)
-        if full is not None:
-            await batches.ship(full)
-            batches.add(record)
+async def _at_once(placed: "Iterator[Placed]", batches: "Batches") -> None:
+    for partition, record in placed:
+        await batches.put(partition, record)
     await batches.finish()
 
 
-async def _paced(records: "Iterator[Accepted]", batches: "Batches", rate: float) -> None:
+async def _paced(placed: "Iterator[Placed]", batches: "Batches", rate: float) -> None:
     """The same, at most `rate` a second, in steps short enough to look like a stream."""
     step = max(1, int(rate / PACES_A_SECOND))
     began = time.monotonic()
-    for number, record in enumerate(records, 1):
-        full = batches.add(record)
-        if full is not None:
-            await batches.ship(full)
-            batches.add(record)
+    for number, (partition, record) in enumerate(placed, 1):
+        await batches.put(partition, record)
         if number % step == 0:
             await batches.ship_all()
             await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
@@ -203,26 +201,27 @@ async def _paced(records: "Iterator[Accepted]", batches: "Batches", rate: float)
 
 
 class Batches:
-    """One open record batch a partition. `add` is plain arithmetic; `ship` talks to Kafka."""
+    """One open record batch a partition."""
 
-    def __init__(self, producer: "AIOKafkaProducer", topic: str, partitions: int) -> None:
-        from stream.storage.partitioning import partition_of
-
-        self._partition_of = partition_of
-        self._producer, self._topic, self._partitions = producer, topic, partitions
+    def __init__(self, producer: "AIOKafkaProducer", topic: str) -> None:
+        self._producer, self._topic = producer, topic
         self._open: dict[int, Any] = {}
         self._sent: set[asyncio.Future[Any]] = set()
         self._failure: BaseException | None = None
         self.acknowledged = 0
 
-    def add(self, record: "Accepted") -> int | None:
-        """Put a record in its partition's batch, or say which is full, to be shipped first."""
-        partition = self._partition_of(record.key, self._partitions)
+    async def put(self, partition: int, record: "Accepted") -> None:
+        """Put a record in its partition's batch; one that is full is shipped first."""
+        if not self._add(partition, record):
+            await self.ship(partition)
+            self._add(partition, record)
+
+    def _add(self, partition: int, record: "Accepted") -> bool:
         batch = self._open.get(partition)
         if batch is None:
             batch = self._open[partition] = self._producer.create_batch()
         added = batch.append(timestamp=record.timestamp, key=record.key, value=record.value)
-        return partition if added is None else None
+        return added is not None
 
     async def ship(self, partition: int) -> None:
         """Hand a batch to the producer; waits while the one before it has not left."""

@@ -237,7 +237,6 @@ class _Run:
         """Accepted records with their place in the log; the others are written aside."""
         from stream.shard import LogRecord
         from stream.storage.event_log import Accepted, Rejected, dead_letter
-        from stream.storage.partitioning import partition_of
 
         offsets = self._replay.next_offsets()
         seen = sum(offsets) if skip_seen else 0
@@ -247,15 +246,15 @@ class _Run:
             tally.add(record)
             if type(record) is Accepted:
                 if record.partition is not None and record.offset is not None:
-                    yield LogRecord(record.partition, record.offset, *record[4:])
+                    yield LogRecord(record.partition, record.offset, *record[4:8])
                     continue
-                partition = partition_of(record.key, self._partitions)
-                offset = offsets[partition]
-                offsets[partition] += 1
-                if seen:
-                    seen -= 1
-                    continue
-                yield LogRecord(partition, offset, *record[4:])
+                for partition in record.partitions(self._partitions):
+                    offset = offsets[partition]
+                    offsets[partition] += 1
+                    if seen:
+                        seen -= 1
+                        continue
+                    yield LogRecord(partition, offset, *record[4:8])
             elif type(record) is Rejected:
                 results.write(DEAD_LETTERS, [dead_letter(record)])
 

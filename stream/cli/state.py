@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stream.cli.options import json_option, state_option
+from stream.cli.options import json_option, settings_option, state_option
 from stream.cli.snapshots import rebuild, restore, snapshot
 from stream.errors import StreamError, WrongUse
 
@@ -29,20 +29,30 @@ for command in (snapshot, restore, rebuild):
     metavar="ID",
     help="A shopper: interest, likely next categories, sessions, recent items, list.",
 )
+@settings_option
 @click.option("--item", metavar="ID", help="An item: popularity and what goes with it.")
 @click.option("--category", metavar="NAME", help="A category, likewise.")
 @json_option
 def show(
-    state: Path, user: str | None, item: str | None, category: str | None, as_json: bool
+    state: Path,
+    user: str | None,
+    settings: Path | None,
+    item: str | None,
+    category: str | None,
+    as_json: bool,
 ) -> None:
-    """Say what is known: of all, or of one shopper, item or category."""
+    """Say what is known: of all, or of one shopper, item or category.
+
+    A shopper is named by the id that events have; where keyed hashes stand for these, it takes
+    the `user_id_key`, from --settings or DRIFT_USER_ID_KEY.
+    """
     if sum(named is not None for named in (user, item, category)) > 1:
         raise WrongUse("name one of --user, --item and --category")
     with ExitStack() as stack:
         partitions = _opened(state, stack)
         shop = _shop(state, partitions)
         if user is not None:
-            known = _user(partitions, user, shop)
+            known = _user(partitions, _named(partitions, user, settings), shop)
         elif item is not None:
             known = _known(shop, "item", item)
         elif category is not None:
@@ -129,6 +139,23 @@ def _user(partitions: Sequence[Any], user: str, shop: Any) -> dict[str, Any]:
     return known
 
 
+def _named(partitions: Sequence[Any], user: str, settings: Path | None) -> str:
+    """What the shopper is called in this folder."""
+    from stream.settings import load
+
+    known = partitions[0].settings.user_id_key
+    if known is None:
+        return user
+    key = load(settings).user_id_key
+    if key is None or key.check != known.check:
+        raise WrongUse(
+            "keyed hashes stand for user ids in this folder, made with "
+            f"{'a' if key is None else 'another'} user_id_key: give it with --settings or "
+            "DRIFT_USER_ID_KEY"
+        )
+    return key.pseudonym(user)
+
+
 def _known(shop: Any, kind: str, name: str) -> dict[str, Any]:
     from stream.stored import describe
 
@@ -145,6 +172,7 @@ def _overview(partitions: Sequence[Any], shop: Any) -> dict[str, Any]:
                 "offset": part.header.offset,
                 "event_time": _time(part.clock()),
                 "categories": part.header.categories,
+                **({} if part.scrubbed() else {"erasing_up_to": part.erasure().offset}),
                 **part.header.counts,
                 **({"feedback": told} if (told := part.feedback()) else {}),
             }

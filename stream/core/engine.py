@@ -14,6 +14,7 @@ from stream.core import (
     interest,
     migration_slots,
     predictor,
+    presence,
     ranking,
     recents,
     sessions,
@@ -26,7 +27,6 @@ from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
 from stream.core.delta import due, material, send
 from stream.core.drift import NEVER, STEADY, TOLD
-from stream.core.drift_alert import LastAlertRow
 from stream.core.engine_rows import PLACES, Event, Learned, Results, Rules, State
 from stream.core.events import CLICKED
 from stream.core.foresight import Shopper
@@ -42,15 +42,17 @@ from stream.core.updates import RECENT, UpdateRow
 
 OWN_ALARMS = 2
 """Alarms that one event can raise of its own shopper: one before it, one by the ring."""
-DONE, ROW, ROOM, TURN = 0, 1, 2, 3
-"""Why the loop came back: at the end, for a row that is not in memory, for room, or because
-the partition's clock passed the end of a horizon's period."""
+DONE, ROW, ROOM, TURN, GONE = 0, 1, 2, 3, 4
+"""Why the loop came back: at the end, for a row that is not in memory, for room, because the
+partition's clock passed the end of a horizon's period, or because the next event's shopper was
+silent so long that the row must be emptied first."""
 
 
 @kernel
-def tell(out: Results, alert: LastAlertRow, slot: int, place: int, revision: int) -> None:
-    """Leave the alarm that was just written to be told, under the id of this alert."""
-    row = out.tipped[out.progress[0].alarms]
+def tell(out: Results, strict: StrictRow, slot: int, place: int, revision: int) -> None:
+    """Leave the alarm that was just written to be told, under the id of the last alert."""
+    row, alert = out.tipped[out.progress[0].alarms], strict.alert
+    row.no_marketing = strict.presence.no_marketing
     row.slot, row.event, row.revision = slot, place, revision
     row.offset, row.number, row.delta = alert.offset, alert.number, alert.delta
     row.returns_offset, row.returns_number = alert.returns_offset, alert.returns_number
@@ -80,7 +82,7 @@ def close(
     if brought == TOLD and not drift_alert.too_soon(alert, alarm, rules.cooldown):
         offset = event.position // PLACES
         drift_alert.note(alert, alarm, offset, rules.return_window, rules.amend_after > 0)
-        tell(out, alert, slot, place, 0)
+        tell(out, strict, slot, place, 0)
         if rules.muted:
             shopper.served.stale = 1
         else:
@@ -88,7 +90,7 @@ def close(
         return True
     ripe = drift_alert.ripe(alert, events, rules.amend_after)
     if ripe and drift_alert.look_again(alert, work, alarm):
-        tell(out, alert, slot, place, 1)
+        tell(out, strict, slot, place, 1)
     return False
 
 
@@ -183,9 +185,14 @@ def expire(
             return ROOM
         sessions.pop(state.queue, progress.queued)
         progress.queued -= 1
-        session = state.shoppers[slot].strict.session
+        strict = state.shoppers[slot].strict
+        session = strict.session
         state.slots[slot].dirty = 1
-        if session.open and not session.last_at + rules.session_gap < clock:
+        # The row may be on disk no more, so nothing may come of one that is.
+        here = bool(session.open) and not presence.gone(
+            strict.presence, clock, rules.inactive_after
+        )
+        if here and not session.last_at + rules.session_gap < clock:
             sessions.push(
                 state.queue, progress.queued, session.last_at + rules.session_gap, key, slot
             )
@@ -193,7 +200,7 @@ def expire(
             continue
         session.queued = 0
         # A log in another order than time's would lose its sessions to the clock.
-        if session.open and not session.late:
+        if here and not session.late:
             moved = close(state, out, slot, event, place, NEVER, rules)
             if moved and slot != event.slot and not rules.muted:
                 sequence = event.position // PLACES
@@ -314,7 +321,8 @@ def look_ahead(state: State, learned: Learned, event: Event, rules: Rules) -> No
         row, open = strict.horizons[horizon], own.opens[horizon]
         if not rules.muted and foresight.begins(row, open):
             key = state.slots[event.slot].key
-            shopper = Shopper(key, event.slot, event.position, at)
+            silent = strict.presence.no_marketing
+            shopper = Shopper(key, event.slot, event.position, at, silent)
             foresight.foresee(desk, own, horizon, row, shopper)
         horizon_counts.count(row, state.codes, event.category, at, open)
 
@@ -423,14 +431,20 @@ def run(
         progress.need = expire(state, out, shop, learned, event, place, rules)
         if progress.need != DONE:
             return place
+        strict, clock = state.shoppers[event.slot].strict, sessions.now(state.clock[0])
+        if presence.gone(strict.presence, clock, rules.inactive_after):
+            progress.need = GONE
+            return place
+        presence.note(strict.presence, clock, event.occurred_at)
         state.slots[event.slot].dirty = 1
-        oldest = sessions.now(state.clock[0]) - flows.KEPT_WINDOWS * rules.flow_window
+        oldest = clock - flows.KEPT_WINDOWS * rules.flow_window
         event.late = 1 if event.occurred_at < oldest else 0
         counted = False
-        if shoppers.repeated(state.shoppers[event.slot].strict.seen, event.number):
+        if shoppers.repeated(strict.seen, event.number):
             progress.repeats += 1
             event.repeated = 1
         else:
+            presence.hear(strict.presence, event.marketing)
             if event.feedback and not rules.muted:
                 hear(state, learned, event)
             if event.weight > 0.0:

@@ -52,6 +52,7 @@ class Event:
     last: int
     repeated: int
     late: int
+    marketing: int
 
 
 EVENT: Layout = np.dtype(
@@ -73,6 +74,7 @@ EVENT: Layout = np.dtype(
         ("last", "u1"),
         ("repeated", "u1"),
         ("late", "u1"),
+        ("marketing", "i1"),
     ],
     align=True,
 )
@@ -121,6 +123,7 @@ class Tipped:
     number: int
     delta: int
     returns_number: int
+    no_marketing: int
 
 
 TIPPED: Layout = np.dtype(
@@ -129,7 +132,7 @@ TIPPED: Layout = np.dtype(
         ("offset", "i8"),
         ("returns_offset", "i8"),
         *((name, "i4") for name in ("slot", "event", "revision")),
-        *((name, "i4") for name in ("number", "delta", "returns_number")),
+        *((name, "i4") for name in ("number", "delta", "returns_number", "no_marketing")),
     ],
     align=True,
 )
@@ -152,6 +155,7 @@ class Rules(NamedTuple):
     delta_interval: float
     full_list_every: int
     flow_window: float
+    inactive_after: float
     muted: bool
     listing: Listing
     slots: int
@@ -175,6 +179,7 @@ def rules(settings: Settings) -> Rules:
         delta_interval=settings.delta_interval,
         full_list_every=settings.full_list_every,
         flow_window=float(settings.flow_window),
+        inactive_after=settings.inactive_after or np.inf,
         muted=False,
         listing=selection.listing(settings),
         slots=settings.prediction_slots,

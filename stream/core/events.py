@@ -8,8 +8,9 @@ from typing import NamedTuple
 import msgspec
 
 from stream.core.ids import NONE, identify
+from stream.core.presence import UNWANTED, WANTED
 from stream.errors import BadRecord, shown
-from stream.messages import BasketItem, BehaviorEvent
+from stream.messages import FORGET, BasketItem, BehaviorEvent
 from stream.settings import Settings
 
 MILLISECONDS_FROM = 1e11
@@ -22,6 +23,7 @@ SHOWN, CLICKED = 1, 2
 FEEDBACK = {"view_item_list": SHOWN, "select_item": CLICKED}
 """What an event says of a list of ours, if it names one."""
 LIST_ID = re.compile(r".+-\d+-(\d{1,18})-delta-\d+")
+MARKETING = {None: 0, True: WANTED, False: UNWANTED}
 ACTIONS = {"add_to_cart": KEEP, "add_to_wishlist": KEEP, "purchase": BUY, "refund": RETURNED}
 
 
@@ -47,12 +49,21 @@ class Touch(NamedTuple):
     """Of that list."""
     place: int = -1
     """Where in the list it stood, from 0; -1 where it is not told."""
+    marketing: int = 0
+    """1 for a shopper who may be contacted, 2 for one who may not, 0 where nothing is said."""
 
 
 class Ignored(NamedTuple):
     """A well-formed event of a type that no setting knows."""
 
     event_type: str
+
+
+class Forget(NamedTuple):
+    """A request to forget a shopper."""
+
+    user_id: str
+    occurred_at: float
 
 
 class Decoder:
@@ -84,7 +95,7 @@ class Decoder:
         self._most_bytes = settings.max_value_bytes
         self._cut = cutter(settings.category_level)
 
-    def __call__(self, value: bytes | None) -> list[Touch] | Ignored:
+    def __call__(self, value: bytes | None) -> list[Touch] | Forget | Ignored:
         """The record's touches, in order.
 
         Raises
@@ -95,18 +106,22 @@ class Decoder:
         event = self.event(value)
         known = self._types.get(event.event_type)
         if known is None:
+            if event.event_type == FORGET:
+                return Forget(event.user_id, self.time(event.occurred_at))
             return Ignored(event.event_type)
         at = self.time(event.occurred_at)
         heard = self._heard(event)
         session = identify(event.session_id) if event.session_id else NONE
         number = identify(event.event_id) if event.event_id else NONE
+        marketing = MARKETING[event.marketing]
         if event.items is None:
             quantity = _quantity(event.quantity)
             return [
                 Touch(event.user_id, at, event.item_id, self._cut(event.category), *known,
-                      session, number, quantity, event.rating, *heard, _place(event.position))
+                      session, number, quantity, event.rating, *heard, _place(event.position),
+                      marketing)
             ]  # fmt: skip
-        return self._basket(event, event.items, at, known, session, number, heard)
+        return self._basket(event, event.items, at, known, session, number, heard, marketing)
 
     def event(self, value: bytes | None) -> BehaviorEvent:
         """The record as its message, not yet looked at beyond types."""
@@ -153,6 +168,7 @@ class Decoder:
         session: int,
         number: int,
         heard: tuple[int, int],
+        marketing: int,
     ) -> list[Touch]:
         if not 0 < len(items) <= MOST_ITEMS:
             raise BadRecord(f"{len(items)} items; 1 to {MOST_ITEMS} fit one event - at `$.items`")
@@ -161,7 +177,7 @@ class Decoder:
         return [
             Touch(event.user_id, at, item.item_id, self._cut(item.category or event.category),
                   *known, session, own, _quantity(item.quantity), None, *heard,
-                  _place(item.position))
+                  _place(item.position), marketing)
             for item, own in zip(items, numbers, strict=True)
         ]  # fmt: skip
 

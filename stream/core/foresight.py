@@ -23,7 +23,7 @@ class PredictionRow:
     """A prediction sure enough to be published. `category` and `origin` are ids, 0 for none.
 
     `position` is the event's. `number` tells apart those made at one event. `place` is where
-    the shopper's row was in memory.
+    the shopper's row was in memory, `no_marketing` what it said then.
     """
 
     key: int
@@ -35,6 +35,7 @@ class PredictionRow:
     precision: float
     matured: int
     place: int
+    no_marketing: int
     number: int
 
 
@@ -49,6 +50,7 @@ PREDICTION: Layout = np.dtype(
         ("precision", "f8"),
         ("matured", "i4"),
         ("place", "i4"),
+        ("no_marketing", "i4"),
         ("number", "i4"),
     ],
     align=True,
@@ -74,6 +76,7 @@ class Shopper(NamedTuple):
     place: int
     position: int
     occurred_at: float
+    no_marketing: int
 
 
 @kernel
@@ -132,6 +135,7 @@ def publish(
     slot = horizon_features.origin(desk, row, int(candidate.shop))
     share, matured = precision.trust(own.precisions[horizon], candidate.probability)
     prediction.key, prediction.place = shopper.key, shopper.place
+    prediction.no_marketing = shopper.no_marketing
     prediction.position, prediction.occurred_at = shopper.position, shopper.occurred_at
     prediction.category = candidate.id
     prediction.origin = desk.codes[horizon_counts.code_in(row, slot)].id if slot >= 0 else NONE

@@ -59,6 +59,7 @@ class Foreseen(NamedTuple):
     probability: float
     precision: float
     matured: int
+    no_marketing: int
     number: int
     ends_at: float
 
@@ -297,6 +298,11 @@ class Horizons:
         table[:last].sort(order=["position", "number"])
         store.predictions, store.taken, store.predictions_stored = last, last, 0
         return last - used
+
+    def forget(self, key: int) -> None:
+        """Let nothing here be of a shopper: no candidates, no predictions."""
+        for number in range(len(self.horizons)):
+            horizon_store.forget(self.own, number, key)
 
     def standings(self) -> list[Standing]:
         """How each horizon does."""

@@ -36,6 +36,22 @@ def changed(own: Foresight) -> list[Part]:
     return parts
 
 
+def forget(own: Foresight, horizon: int, key: int) -> None:
+    """Take a shopper's rows out of the tables; all are changed, and what is past them is empty."""
+    store = own.stores[horizon]
+    for name, used, stored in LARGE:
+        table = np.asarray(getattr(own, name))
+        size = len(table) // len(own.stores)
+        part = table[horizon * size : (horizon + 1) * size]
+        rows = part[: int(getattr(store, used))]
+        others = rows[rows["key"] != key]
+        part[: len(others)] = others
+        part[len(others) :] = np.zeros((), part.dtype)
+        setattr(store, used, len(others))
+        setattr(store, stored, 0)
+    store.taken = store.predictions
+
+
 def restore(own: Foresight, parts: Iterable[Part]) -> None:
     """Take over what was stored, into tables of the same sizes.
 

@@ -87,7 +87,7 @@ def learn(world: World, shopper: int, code: int, at: float, position: int) -> No
     """One event: predict if it is the shopper's first in the period, then count it."""
     row, open = world.shoppers[shopper], world.own.opens[0]
     if foresight.begins(row.counts, open):
-        who = Shopper(row.key, shopper, position, at)
+        who = Shopper(row.key, shopper, position, at, 0)
         foresight.foresee(world.desk, world.own, 0, row.counts, who)
     teach(world, row, code, at)
     horizon_counts.count(row.counts, world.desk.codes, code, at, open)

@@ -10,6 +10,7 @@ from stream.core import (
     horizon_counts,
     interest,
     migration_slots,
+    presence,
     recents,
     sessions,
 )
@@ -24,6 +25,7 @@ from stream.core.horizon_counts import HorizonRow
 from stream.core.ids import NONE
 from stream.core.interest import InterestRow
 from stream.core.migration_slots import MigrationRow
+from stream.core.presence import PresenceRow
 from stream.core.recents import RecentsRow
 from stream.core.rows import Int64s, Layout, Rows
 from stream.core.sessions import SessionRow
@@ -50,6 +52,7 @@ class StrictRow:
     flows: FlowRow
     horizons: Rows[HorizonRow]
     seen: SeenRow
+    presence: PresenceRow
 
 
 class ShopperRow:
@@ -76,6 +79,7 @@ def strict_layout(settings: Settings) -> Layout:
             ("flows", flows.LAYOUT),
             ("horizons", horizon_counts.layout(wide), (max(1, len(settings.horizons)),)),
             ("seen", seen),
+            ("presence", presence.LAYOUT),
         ],
         align=True,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core import events
-from stream.core.events import Decoder, Ignored, Touch
+from stream.core.events import Decoder, Touch
 from stream.core.rows import Float64s, Int32s, Int64s
 from stream.errors import BadRecord, StreamError
 from stream.settings import Settings
@@ -143,7 +143,7 @@ def _touches(record: Accepted, decode: Decoder) -> Sequence[Touch]:
         touches = decode(record.value)
     except BadRecord:
         return ()
-    return () if isinstance(touches, Ignored) else touches
+    return touches if isinstance(touches, list) else ()
 
 
 def between(log: Log, start: float, end: float) -> Log:

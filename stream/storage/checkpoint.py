@@ -6,7 +6,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from rocksdict import AccessType, Cache, DBRecoveryMode, Options, Rdict, WriteBatch
+from rocksdict import (
+    AccessType,
+    BottommostLevelCompaction,
+    Cache,
+    CompactOptions,
+    DBRecoveryMode,
+    Options,
+    Rdict,
+    WriteBatch,
+)
 from rocksdict import BlockBasedOptions as BlockOptions
 from rocksdict import Checkpoint as Links
 
@@ -19,6 +28,8 @@ from stream.storage.epochs import Epochs
 
 log = logging.getLogger(__name__)
 
+MOST_SCRUBBED_ALONE = 32
+"""With more rows to scrub, all are rewritten at once."""
 # All partitions of a process share it; RocksDB's default is one for each.
 CACHE = Cache(64 << 20)
 
@@ -50,6 +61,7 @@ class Checkpoint:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
+        self._read_only = read_only
         self.cut_short = False
         """Whether the newest writes were damaged, and left out."""
         # Opened for reading only, RocksDB makes the folder that it then finds empty.
@@ -57,7 +69,7 @@ class Checkpoint:
             raise StreamError(f"state: can't open {path}: it is no folder of a partition")
         with answered(f"open {path}"):
             path.mkdir(parents=True, exist_ok=True)
-            self._db = self._opened(read_only)
+            self._db = self._opened()
         self._open = True
         try:
             with answered(f"read {path}"):
@@ -66,8 +78,8 @@ class Checkpoint:
             self.close()
             raise
 
-    def _opened(self, read_only: bool) -> Rdict:
-        access = AccessType.read_only() if read_only else AccessType.read_write()
+    def _opened(self) -> Rdict:
+        access = AccessType.read_only() if self._read_only else AccessType.read_write()
         if not (self.path / CURRENT).exists() and any(self.path.glob("*.sst")):
             # RocksDB would begin a new state, and delete the old one's files.
             raise Damaged(f"state: can't open {self.path}: its file {CURRENT} is missing")
@@ -78,7 +90,7 @@ class Checkpoint:
         before_damage = DBRecoveryMode.point_in_time()
         found = Rdict(str(self.path), _options(before_damage), access_type=access)
         self.cut_short = True
-        if not read_only:
+        if not self._read_only:
             log.warning("state: %s: its newest writes are damaged and left out", self.path)
         return found
 
@@ -121,10 +133,12 @@ class Checkpoint:
         """The stored values of these shoppers, None for the unknown."""
         return self._many([codec.row_key(key) for key in keys])
 
-    def all_rows(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every shopper's key and value, in the order of the keys."""
-        for key, value in self._between(codec.ROW, codec.AFTER_ROWS):
-            yield codec.ROW + key, value
+    def all_rows(self, first: bytes = codec.ROW) -> Iterator[tuple[bytes, bytes]]:
+        """Every shopper's key and value from the first key on, in the order of the keys."""
+        for key, value in self._from(first):
+            if key >= codec.AFTER_ROWS:
+                return
+            yield key, value
 
     def tallies(self) -> Iterator[tuple[bytes, bytes]]:
         """Every counted cell's key and value."""
@@ -189,12 +203,19 @@ class Checkpoint:
         tallies: Iterable[tuple[bytes, bytes | None]] = (),
         foresight: Iterable[tuple[bytes, bytes]] = (),
         learned: Iterable[tuple[bytes, bytes]] = (),
+        removed: Iterable[int] = (),
+        foresight_anew: bool = False,
     ) -> None:
         """Store rows, new category names, cells, predictions and the header, all or nothing.
 
-        A cell without a value is removed.
+        A cell without a value is removed; of rows that are `removed` and stored, the stored one
+        counts. With `foresight_anew`, what is given of foresight is all there is of it.
         """
         batch = WriteBatch(raw_mode=True)
+        for key in removed:
+            batch.delete(codec.row_key(key))
+        for where, _ in self.foresight() if foresight_anew else ():
+            batch.delete(codec.FORESIGHT + where)
         for key, value in rows:
             batch.put(codec.row_key(key), value)
         for code, name in names:
@@ -213,6 +234,42 @@ class Checkpoint:
         with answered(f"write {self.path}"):
             self._db.write(batch)
 
+    def begin_scrub(self) -> None:
+        """Put all that is deleted so far where `scrub` finds it: in tables."""
+        with answered(f"write {self.path}"):
+            self._db.flush(True)
+        self._epochs.turn()
+
+    def scrub(self, keys: Sequence[int] | None) -> None:
+        """Rewrite the tables that held these rows, or all, without what is deleted.
+
+        Other threads may read and write meanwhile.
+        """
+        options = CompactOptions()
+        # Without it, a deletion that meets nothing on its way down is kept with its key.
+        options.set_bottommost_level_compaction(BottommostLevelCompaction.force())
+        with answered(f"write {self.path}"):
+            for first, last in _spans(keys):
+                self._db.compact_range(first, last, options)
+
+    def end_scrub(self, offset: int) -> None:
+        """All that was deleted up to this offset is scrubbed: name it nowhere either.
+
+        RocksDB's MANIFEST and its own log name keys, and end with it.
+        """
+        with answered(f"write {self.path}"):
+            self._db[codec.SCRUBBED] = offset.to_bytes(8, "big", signed=True)
+            self._db.close()
+            self._db = self._opened()
+            self._epochs = Epochs(self._db, self.path)
+            for old in self.path.glob("LOG.old.*"):
+                old.unlink()
+
+    def scrubbed(self) -> int:
+        """The offset up to which deleted rows are off the disk, -1 where none was deleted."""
+        stored = self.learned(codec.SCRUBBED)
+        return -1 if stored is None else int.from_bytes(stored, "big", signed=True)
+
     def close(self) -> None:
         """Write what is only in RocksDB's log to tables, and let the folder go."""
         if not self._open:
@@ -228,3 +285,12 @@ class Checkpoint:
     def _many(self, keys: list[bytes]) -> list[bytes | None]:
         with answered(f"read {self.path}"):
             return self._db[keys] if keys else []
+
+
+def _spans(keys: Sequence[int] | None) -> Iterator[tuple[bytes, bytes]]:
+    """First and last key of what is to be rewritten: the rows, and all that is no row."""
+    yield b"\0", codec.ROW
+    if keys is None or len(keys) > MOST_SCRUBBED_ALONE:
+        yield codec.ROW, codec.AFTER_ROWS
+    else:
+        yield from ((codec.row_key(key), codec.row_key(key)) for key in sorted(keys))

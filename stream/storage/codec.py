@@ -19,11 +19,21 @@ AFTER_FORESIGHT = b"g"
 PREDICTOR = b"p"
 BLEND = b"b"
 CLICKS = b"k"
+FORGOTTEN = b"d"
+SCRUBBED = b"x"
 ROW = b"r"
 # One above the last row key: bytes sort as unsigned.
 AFTER_ROWS = b"s"
 TALLY = b"t"
 AFTER_TALLIES = b"u"
+
+
+class Erasure(Struct, frozen=True, array_like=True):
+    """A request to forget a shopper: which record it was, and when it was written."""
+
+    offset: int
+    written_at: int
+    """Unix milliseconds, as the log has it."""
 
 
 class Header(Struct, kw_only=True):
@@ -45,6 +55,8 @@ class Header(Struct, kw_only=True):
     categories: int = 0
     told_at: float = -math.inf
     """The clock when flows and demand were last told."""
+    erasure: Erasure | None = None
+    """The last one: snapshots of what was before it still hold the shopper."""
     counts: dict[str, int]
     epoch: int = 0
     """Of the newest writes; see `epochs`."""
@@ -72,6 +84,11 @@ def row_key(key: int) -> bytes:
     '72fffffffffffffffe'
     """
     return ROW + key.to_bytes(8, "big", signed=True)
+
+
+def key_of(row_key: bytes) -> int:
+    """Whose row is under this key."""
+    return int.from_bytes(row_key[len(ROW) :], "big", signed=True)
 
 
 class RowCodec:

@@ -1,11 +1,11 @@
 """Hot shoppers in memory, all shoppers on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from stream.core.engine_rows import State
-from stream.core.ids import identify
+from stream.core.ids import NONE, identify
 from stream.core.rows import UInt8s
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.codec import RowCodec
@@ -18,13 +18,15 @@ class Residence:
 
     A row is read at its first touch and leaves by a clock when the arena is full:
     a second chance for those used since the hand last passed. Leaving never
-    changes a value. A changed row that left waits in `pending` for the next write.
+    changes a value. A changed row that left waits in `pending` for the next write;
+    `removed` are keys whose stored rows count no more, and go with it.
     """
 
     def __init__(self, state: State, codec: RowCodec, checkpoint: Checkpoint, seed: int) -> None:
         self.state = state
         self.codec = codec
         self.pending: dict[int, bytes] = {}
+        self.removed: set[int] = set()
         self.users = [""] * len(state.slots)
         self.evicted = 0
         """Rows that have left memory so far."""
@@ -88,7 +90,7 @@ class Residence:
         """
         rows, names = np.zeros(len(keys), self.codec.layout), [""] * len(keys)
         away = [place for place, key in enumerate(keys) if key not in self._slot_of]
-        on_disk = [keys[place] for place in away if keys[place] not in self.pending]
+        on_disk = self._stored(keys[place] for place in away)
         stored = dict(zip(on_disk, self._checkpoint.rows(on_disk), strict=True))
         for place, key in enumerate(keys):
             slot = self._slot_of.get(key)
@@ -109,7 +111,7 @@ class Residence:
         if slot is not None:
             room[:] = self._bytes[slot]
             return self.users[slot]
-        value = self.pending.get(key) or self._checkpoint.rows([key])[0]
+        value = self.pending.get(key) or self._row_of(key)
         if value is None:
             return ""
         room[:] = np.frombuffer(value, np.uint8, self.codec.size)
@@ -128,6 +130,46 @@ class Residence:
         self.pending.clear()
         return rows
 
+    def take_removed(self) -> list[int]:
+        """The keys of rows that were removed since the last call, in their order."""
+        keys = sorted(self.removed)
+        self.removed.clear()
+        return keys
+
+    def empty(self, slot: int) -> None:
+        """Let a shopper who stays in memory begin anew."""
+        self._rows[slot] = np.zeros((), self.codec.layout)
+
+    def remove(self, user: str, lingering: bool) -> bool:
+        """Let nothing be left of a shopper; whether there was anything.
+
+        `lingering` says that of a row which is gone something may be left in files.
+        """
+        key = self.key(user)
+        del self._key_of[user]
+        waiting, slot = self.pending.pop(key, None), self._slot_of.pop(key, None)
+        if slot is not None:
+            self._vacate(slot)
+        stored = self._checkpoint.rows(self._stored([key]))
+        known = lingering or slot is not None or waiting is not None or any(stored)
+        if known:
+            self.removed.add(key)
+        return known
+
+    def _row_of(self, key: int) -> bytes | None:
+        """The stored row, if it still counts."""
+        return None if key in self.removed else self._checkpoint.rows([key])[0]
+
+    def _stored(self, keys: Iterable[int]) -> list[int]:
+        """Those whose rows are on disk, if anywhere but in memory."""
+        return [key for key in keys if key not in self.pending and key not in self.removed]
+
+    def _vacate(self, slot: int) -> None:
+        self.empty(slot)
+        self.users[slot] = ""
+        self._keys[slot] = NONE
+        self._dirty[slot], self._pinned[slot], self._used[slot] = 0, False, False
+
     def _pin(self, keys: Sequence[int]) -> None:
         slots = [slot for key in keys if (slot := self._slot_of.get(key)) is not None]
         self._pinned[slots] = True
@@ -135,7 +177,7 @@ class Residence:
 
     def _bring(self, keys: list[int], names: list[str]) -> None:
         slots = [self._free_slot() for _ in keys]
-        on_disk = [key for key in keys if key not in self.pending]
+        on_disk = self._stored(keys)
         found = dict(zip(on_disk, self._checkpoint.rows(on_disk), strict=True))
         known: list[int] = []
         values: list[bytes] = []
@@ -183,5 +225,6 @@ class Residence:
         if self._dirty[slot]:
             self.pending[key] = self.codec.values(self._rows, np.array([slot]), self.users)[0]
             self._dirty[slot] = 0
-        del self._slot_of[key]
-        self.evicted += 1
+        # One that was vacated is nobody's.
+        if self._slot_of.pop(key, None) is not None:
+            self.evicted += 1

@@ -15,6 +15,8 @@ from stream.topology.catch_up import CatchUp
 from stream.topology.inbox import Inbox, Stale, fence
 from stream.topology.opening import Opening
 from stream.topology.outputs import Packed, flow_outputs, outputs
+from stream.topology.retelling import tell_again
+from stream.topology.scrubbing import Scrubbing
 from stream.topology.vitals import Part
 
 log = logging.getLogger(__name__)
@@ -105,14 +107,27 @@ class Lane:
         log.info("partition %d: ready after offset %d", self.partition, shard.offset, extra=where)
         if events and not self._inbox.stopping:
             await self._take(shard, catch_up, events)
+        scrubbing = Scrubbing(shard, self._around.compute)
+        try:
+            await tell_again(self._around, shard, self.generation)
+            await self._follow(shard, catch_up, scrubbing)
+        finally:
+            # The shard can't close before.
+            await scrubbing.wait()
+
+    async def _follow(self, shard: Shard, catch_up: CatchUp, scrubbing: Scrubbing) -> None:
         while not self._inbox.stopping:
-            events = await self._inbox.next(self._patience())
+            await scrubbing.tend()
+            events = await self._inbox.next(_sooner(self._patience(), scrubbing.patience()))
             if events:
                 await self._take(shard, catch_up, events)
             if self._checkpoint_due(shard):
                 await self._checkpoint(shard)
-                await self._around.snapshots.consider(shard)
+                if scrubbing.patience() is None:
+                    # Else it would hold who is forgotten.
+                    await self._around.snapshots.consider(shard)
         await self._checkpoint(shard)
+        await scrubbing.finish()
 
     async def _take(self, shard: Shard, catch_up: CatchUp, events: list[Any]) -> None:
         self._at_hand = events
@@ -179,3 +194,9 @@ class Lane:
         if self._delivery is not None:
             await asyncio.gather(self._delivery, return_exceptions=True)
         await self._around.compute(shard.close)
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    """The shorter of two waits, None for no end."""
+    waits = [wait for wait in (one, other) if wait is not None]
+    return min(waits, default=None)

@@ -1,6 +1,7 @@
 """Results as record batches: one for each topic and input batch, awaited before the checkpoint."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -30,7 +31,7 @@ from stream.messages import (
     MigrationAlert,
     RecommendationDelta,
 )
-from stream.outcome import Outcome
+from stream.outcome import Forgotten, Outcome
 from stream.storage.partitioning import partition_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ ALERT_TYPE: Header = ("ce_type", b"interest-drift.migration-alert.v1")
 FLOW_TYPE: Header = ("ce_type", b"interest-drift.category-flow.v1")
 FORECAST_TYPE: Header = ("ce_type", b"interest-drift.demand-forecast.v1")
 DELTA_TYPE: Header = ("ce_type", b"interest-drift.recommendation-delta.v1")
+FORGOTTEN_TYPE: Header = ("ce_type", b"interest-drift.forgotten.v1")
 DEAD_LETTER_TYPE: Header = ("ce_type", b"interest-drift.dead-letter.v1")
 UPDATES_TYPE: Header = ("ce_type", b"interest-drift.shop-updates.v1")
 JSON: Header = ("content-type", b"application/json")
@@ -74,13 +76,21 @@ def outputs(outcome: Outcome, topic: str, partition: int) -> Iterator[Output]:
         yield _keyed(ALERTS, partition, alert, ALERT_TYPE, source)
     for foretold in outcome.foretold:
         yield _keyed(ALERTS, partition, foretold, ALERT_TYPE, source)
-    for delta in outcome.deltas:
-        yield _keyed(DELTAS, partition, delta, DELTA_TYPE, source)
+    yield from _listed(outcome, topic, partition, source)
     for letter in outcome.dead_letters:
         yield _dead_letter(letter, partition, source)
     for first in range(0, len(outcome.updates), UPDATE_ROWS):
         part = outcome.updates[first : first + UPDATE_ROWS]
         yield from _updates(part, outcome.names, topic, partition, source)
+
+
+def tombstones(forgotten: Iterable[Forgotten], topic: str, partition: int) -> Iterator[Output]:
+    """The records by which readers of lists, and compaction, forget shoppers."""
+    source = ("ce_source", f"/interest-drift/{topic}/{partition}".encode())
+    for one in forgotten:
+        id = f"{topic}-{partition}-{one.offset}-forgotten-0"
+        headers = [VERSION, ("ce_id", id.encode()), FORGOTTEN_TYPE, source]
+        yield Output(DELTAS, partition, one.user.encode(), None, headers)
 
 
 def flow_outputs(told: Iterable[Told], topic: str, partition: int) -> Iterator[Output]:
@@ -123,6 +133,16 @@ def forecast_key(forecast: DemandForecast) -> str:
     """Under which the newest forecast takes the place of the one before."""
     what = (forecast.horizon, forecast.series, forecast.category, forecast.item_id)
     return msgspec.json.encode(what).decode()
+
+
+def _listed(outcome: Outcome, topic: str, partition: int, source: Header) -> Iterator[Output]:
+    """Lists, and who is forgotten, in the order of the records that caused them."""
+    forgotten = deque(outcome.forgotten)
+    for delta in outcome.deltas:
+        while forgotten and forgotten[0].offset < delta.sequence:
+            yield from tombstones([forgotten.popleft()], topic, partition)
+        yield _keyed(DELTAS, partition, delta, DELTA_TYPE, source)
+    yield from tombstones(forgotten, topic, partition)
 
 
 def _keyed(

@@ -51,6 +51,9 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         ("state show --state nowhere", "no partitions in nowhere"),
         ("state show --state nowhere --user u --item i", "name one of"),
         ("topics fly", "No such command 'fly'"),
+        ("forget", "name a USER, or a --file"),
+        ("forget u --file missing.txt", "--file: can't read missing.txt"),
+        (f"forget {'u' * 513}", "is no user id: it has 1 to 512 characters"),
         ("simulate --out o --users 0", "0"),
     ],
 )
@@ -67,7 +70,7 @@ def test_what_is_asked_wrongly_gets_one_line(
 
 
 @pytest.mark.parametrize(
-    "command", ["topics check", "worker --state s", "watch", "publish a.jsonl"]
+    "command", ["topics check", "worker --state s", "watch", "publish a.jsonl", "forget u"]
 )
 def test_no_broker_is_one_line_that_says_how_to_get_one(
     command: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch

@@ -4,7 +4,18 @@ import json
 
 import pytest
 
-from stream.core.events import BUY, CLICKED, KEEP, RETURNED, SHOWN, VIEW, Decoder, Ignored, Touch
+from stream.core.events import (
+    BUY,
+    CLICKED,
+    KEEP,
+    RETURNED,
+    SHOWN,
+    VIEW,
+    Decoder,
+    Forget,
+    Ignored,
+    Touch,
+)
 from stream.core.ids import identify
 from stream.errors import BadRecord
 from stream.settings import Settings
@@ -35,6 +46,16 @@ def test_a_view_is_one_touch() -> None:
     assert found == [
         Touch("ann", float(AT), "dome", "tents", 1.0, VIEW, identify("s"), identify("e"))
     ]
+
+
+def test_a_request_to_forget_is_no_event() -> None:
+    assert decode(value(event_type="forget")) == Forget("ann", float(AT))
+
+
+def test_all_items_of_an_event_say_the_same_of_marketing() -> None:
+    assert [touch.marketing for touch in touches(item_id="dome")] == [0]
+    basket = [{"item_id": "dome"}, {"item_id": "peg"}]
+    assert [touch.marketing for touch in touches(items=basket, marketing=False)] == [2, 2]
 
 
 @pytest.mark.parametrize(

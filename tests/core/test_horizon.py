@@ -68,7 +68,7 @@ class Shop:
         for number in range(len(horizons.horizons)):
             row: HorizonRow = self.rows[place, number]
             if not muted and foresight.begins(row, own.opens[number]):
-                who = Shopper(identify(name), place, self.events, at)
+                who = Shopper(identify(name), place, self.events, at, 0)
                 foresight.foresee(desk, own, number, row, who)
             code = NAMES.index(category)
             horizon_counts.count(row, self.codes, code, at, own.opens[number])

@@ -120,11 +120,16 @@ def simulated(path: Path, events: int, users: int = 60, seed: int = 3) -> Path:
     return path
 
 
-def send(broker: str, records: Iterable[tuple[bytes | None, bytes | None]], partition: int) -> None:
-    """Publish raw keys and values to one partition of the events."""
+def send(
+    broker: str,
+    records: Iterable[tuple[bytes | None, bytes | None]],
+    partition: int,
+    topic: str = EVENTS,
+) -> None:
+    """Publish raw keys and values to one partition of the events, or of another topic."""
     producer = KafkaProducer(bootstrap_servers=broker, max_request_size=8 << 20)
     for key, value in records:
-        producer.send(EVENTS, value, key, partition=partition)
+        producer.send(topic, value, key, partition=partition)
     producer.flush()
     producer.close()
 

@@ -10,7 +10,7 @@ from stream.errors import BadRecord, WrongUse
 from stream.messages import DeadLetter
 from stream.settings import Settings
 from stream.storage.event_log import files, ranges
-from stream.storage.event_log.records import Accepted, IgnoredType, Record, Rejected
+from stream.storage.event_log.records import Accepted, IgnoredType, Record, Rejected, Said
 
 LONGEST_LETTER = 16 << 20
 _letter = msgspec.json.Decoder(DeadLetter).decode
@@ -62,5 +62,6 @@ def _record(source: str, number: int, line: bytes, decode: Decoder) -> Record:
     if isinstance(touches, Ignored):
         return IgnoredType(*where, touches.event_type)
     assert letter.value is not None
-    at, key = round(touches[0].occurred_at * 1000), letter.key or touches[0].user_id.encode()
-    return Accepted(*where, None, None, at, key, letter.value, touches)
+    said = Said.by(touches)
+    key, everywhere = letter.key or said.user.encode(), said.touches is None
+    return Accepted(*where, None, None, said.at, key, letter.value, said.touches, everywhere)

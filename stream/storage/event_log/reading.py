@@ -24,7 +24,7 @@ from stream.storage.event_log.mapping import (
     steps,
 )
 from stream.storage.event_log.presets import Document, shaped
-from stream.storage.event_log.records import BLANK, Accepted, IgnoredType, Record, Rejected
+from stream.storage.event_log.records import BLANK, Accepted, IgnoredType, Record, Rejected, Said
 
 LOOK_AHEAD = 100
 """A broken line at the start of a file hides the names only if so many follow it."""
@@ -73,9 +73,9 @@ def _judged(
             if isinstance(touches, Ignored):
                 yield IgnoredType(source, line, touches.event_type)
                 continue
-            first = touches[0]
-            at = round(first.occurred_at * 1000)
-            yield Accepted(source, line, None, None, at, first.user_id.encode(), value, touches)
+            user, at, known = Said.by(touches)
+            key, everywhere = user.encode(), known is None
+            yield Accepted(source, line, None, None, at, key, value, known, everywhere)
         except BadRecord as error:
             yield Rejected(source, line, str(error), raw(row))
 

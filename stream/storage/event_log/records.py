@@ -1,10 +1,12 @@
 """What a source yields for each of its lines, and the count of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stream.core.events import Touch
+from stream.core.events import Forget, Touch
 from stream.messages import DeadLetter
+from stream.storage.partitioning import partition_of
 
 BLANK = "(blank line)"
 
@@ -25,6 +27,12 @@ class Accepted(NamedTuple):
     value: bytes
     touches: list[Touch] | None = None
     """What the value says, where it was decoded already."""
+    everywhere: bool = False
+    """A line of a file that goes to every partition: a request to forget."""
+
+    def partitions(self, count: int) -> Iterable[int]:
+        """Those that it belongs to, of so many."""
+        return range(count) if self.everywhere else (partition_of(self.key, count),)
 
 
 class Rejected(NamedTuple):
@@ -46,6 +54,20 @@ class IgnoredType(NamedTuple):
     source: str
     line: int
     event_type: str
+
+
+class Said(NamedTuple):
+    """Who did something, and when in milliseconds; a request to forget has no touches."""
+
+    user: str
+    at: int
+    touches: list[Touch] | None
+
+    @classmethod
+    def by(cls, found: list[Touch] | Forget) -> "Said":
+        """What a record says, once it is decoded."""
+        first, touches = (found, None) if isinstance(found, Forget) else (found[0], found)
+        return cls(first.user_id, round(first.occurred_at * 1000), touches)
 
 
 Record = Accepted | Rejected | IgnoredType
