@@ -19,7 +19,9 @@ FORGET = "forget"
 Pattern = Literal["gain", "move", "restart"]
 Period = Literal["day", "week", "month", "quarter"]
 Series = Literal["purchases", "views"]
-Because = Literal["follows", "precedes", "connected", "similar", "category", "new", "recent"]
+Because = Literal[
+    "follows", "precedes", "connected", "similar", "category", "new", "recent", "searched"
+]
 
 Name = Annotated[str, Meta(min_length=1)]
 # Without a limit, a list of twenty could be too large for any topic.
@@ -308,7 +310,8 @@ class Reason(Struct, frozen=True, omit_defaults=True, gc=False):
         Meta(
             description="it often follows `item_id`; it often precedes it; it goes with what "
             "goes with it; its factors fit the shopper's recent items; `category` is likely next, "
-            "and sells it; it is new there and fits; the shopper had it before"
+            "and sells it; it is new there and fits; the shopper had it before; `category` is what "
+            "the shopper searched for, and sells it"
         ),
     ]
     share: Fraction
@@ -427,6 +430,13 @@ class ShopUpdates(
     recent_categories: Annotated[bytes, Meta(description="int32[5]: newest first, -1 for none")]
     step: Annotated[bytes, Meta(description="int8: 0 stay, 1 return, 2 enter a category, -1 none")]
     action: Annotated[bytes, Meta(description="int8: 0 view, 1 cart or wishlist, 2 purchase")]
+    asked: Annotated[
+        bytes, Meta(description="int32: which events, from 0, are the first after a search")
+    ] = b""
+    queries: Annotated[
+        bytes,
+        Meta(description="int32[16] for each of `asked`: hashed words of its query, -1 for none"),
+    ] = b""
 
 
 ShopRecord = ShopUpdates | CatalogEntries

@@ -12,6 +12,7 @@ from stream.core.codes import CodeRow
 from stream.core.engine_rows import Rules
 from stream.core.ids import NONE, identify
 from stream.core.predictor import Predictor
+from stream.core.queries import Asking, BeliefRow
 from stream.core.rows import Float64s, Int32s, Layout, Rows, UInt8s, zeros
 from stream.core.shop import ShopModel
 from stream.core.shoppers import ShopperRow, layout
@@ -29,6 +30,7 @@ class Manner(NamedTuple):
     ahead: Predictor
     blend: BlendRow
     told: ClicksRow
+    belief: BeliefRow
     rules: Rules
     popularity_half_life: float
 
@@ -59,10 +61,12 @@ class Found(NamedTuple):
     interests: list[InterestShare]
 
 
-def manner(settings: Settings, ahead: Predictor, blend: Blend, clicks: Clicks) -> Manner:
+def manner(
+    settings: Settings, ahead: Predictor, blend: Blend, clicks: Clicks, asking: Asking
+) -> Manner:
     """What the settings say, and what was learned; made once, for taking rows out costs time."""
     rules, half_life = engine_rows.rules(settings), settings.popularity_half_life
-    return Manner(ahead, blend.rows[0], clicks.rows[0], rules, half_life)
+    return Manner(ahead, blend.rows[0], clicks.rows[0], asking.rows[0], rules, half_life)
 
 
 def found(
@@ -77,8 +81,8 @@ def found(
     """The list of a row as it is; `names` are of the categories, by code."""
     view = shop.view
     used = on_demand.answer(
-        asked.row, codes, view, manner.ahead, manner.blend, manner.told, size, at,
-        manner.popularity_half_life, manner.rules,
+        asked.row, codes, view, manner.ahead, manner.blend, manner.told, manner.belief,
+        size, at, manner.popularity_half_life, manner.rules,
     )  # fmt: skip
     taste = np.asarray(view.choices)["taste"]
     held = int(taste["used"][0])
@@ -105,7 +109,9 @@ class Strangers:
         self._fingerprint = settings.fingerprint()
         self._asked = Asked(layout(settings))
         self._writer = Writer("", 0, settings, [])
-        self._manner = manner(settings, Predictor.of(settings), Blend.of(), Clicks.of())
+        self._manner = manner(
+            settings, Predictor.of(settings), Blend.of(), Clicks.of(), Asking.of()
+        )
 
     def ranking(self, question: RankQuestion, shop: ShopModel) -> Ranking:
         """A list after these items, in this category; what everybody takes if there is neither.

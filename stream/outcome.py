@@ -13,7 +13,7 @@ from stream.core.candidates import CATEGORY, NEW
 from stream.core.drift_confidence import confidence, log_excess, score
 from stream.core.engine_rows import PLACES, Event, Results
 from stream.core.ids import NONE
-from stream.core.ranking import REASONS, RankedRow
+from stream.core.ranking import REASONS, SEARCHED, RankedRow
 from stream.core.rows import Rows
 from stream.core.shop import ShopModel
 from stream.core.updates import LAYOUT as UPDATE
@@ -37,7 +37,7 @@ MOST_UNLEARNED = 65_536
 """Of more names than these that it has not, as a flood of new ids brings, the last are kept."""
 
 
-OF_CATEGORY = (CATEGORY, NEW)
+OF_CATEGORY = (CATEGORY, NEW, SEARCHED)
 """Reasons that rest on a category, not on an item."""
 
 

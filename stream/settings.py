@@ -161,6 +161,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     factor_rate: Positive = 0.1
     content_buckets: Annotated[int, Meta(ge=1, le=1 << 22)] = 16_384
     """Words and attributes in the catalog share so many places to learn in."""
+    query_buckets: Annotated[int, Meta(ge=16, le=1 << 22)] = 16_384
+    """Words of queries, and pieces of them, share so many places to learn in."""
     factor_objective: Literal["softmax", "bpr", "isgd"] = "softmax"
     """How the item that came is told from others: a softmax, each pair's order, or squares."""
     factors_every: Count = 1

@@ -19,6 +19,8 @@ from stream.core.events import Forget, Touch
 from stream.core.horizon import Horizons, Pending, Standing
 from stream.core.ids import NONE, identify
 from stream.core.predictor import Predictor
+from stream.core.queries import Asking
+from stream.core.query_buckets import asked
 from stream.core.rows import Int64s, Rows, zeros
 from stream.core.sessions import DEADLINE, WITNESSES, Deadline
 from stream.core.shop import ShopModel
@@ -137,8 +139,11 @@ class Shard:
         self._clicks = Clicks.of()
         if told := self._checkpoint.learned(codec.CLICKS):
             self._clicks = self._clicks.restored(told)
+        self._asking = Asking.of()
+        if believed := self._checkpoint.learned(codec.QUERIES):
+            self._asking = self._asking.restored(believed)
         self._asked = Asked(self._codec.layout)
-        self._manner = manner(settings, self._predictor, self._blend, self._clicks)
+        self._manner = manner(settings, self._predictor, self._blend, self._clicks, self._asking)
         self._foreteller = Foreteller(topic, partition, self.header.settings)
         self._tallies = Tallies(settings)
         self._tallies.restore(self._checkpoint.tallies())
@@ -333,6 +338,7 @@ class Shard:
                 (codec.BLEND, self._blend.pack()),
                 (codec.CLICKS, self._clicks.pack()),
                 (codec.FORGOTTEN, self.erasures.packed()),
+                (codec.QUERIES, self._asking.pack()),
             ],
             removed,
             foresight_anew=bool(forgotten),
@@ -470,7 +476,9 @@ class Shard:
         """What the loop learns by beside the rows, with room for all of the shop's categories."""
         desk = self._horizons.desk(self._state.codes, shop)
         self._predictor = self._predictor.marking(len(shop.view.categories))
-        return Learned(self._predictor, self._blend, self._clicks, self._horizons.own, desk)
+        return Learned(
+            self._predictor, self._blend, self._clicks, self._asking, self._horizons.own, desk
+        )
 
     def _listing(self, shop: ShopModel) -> Manner:
         """What lists are made by, with room for all of the shop's categories."""
@@ -536,7 +544,7 @@ class Shard:
         events = zeros(len(touches), EVENT, Event)
         columns = np.asarray(events)
         (_, times, items, categories, weights, actions, sessions, numbers, _, _, feedback,
-         sequences, places, marketing) = zip(*touches, strict=True)  # fmt: skip
+         sequences, places, marketing, texts) = zip(*touches, strict=True)  # fmt: skip
         columns["occurred_at"] = times
         columns["weight"] = weights
         columns["position"] = positions[: len(touches)]
@@ -548,6 +556,7 @@ class Shard:
         columns["place"] = places
         columns["marketing"] = marketing
         columns["left"] = -1
+        self._ask(columns, texts)
         columns["item_id"] = [NONE if item is None else self._item(item, outcome) for item in items]
         coded = [self._category(category, outcome) for category in categories]
         columns["category"] = [code for code, _ in coded]
@@ -556,6 +565,14 @@ class Shard:
         columns["last"][-1] = 1
         columns["last"][: len(records) - 1] = records[1:] != records[:-1]
         return events
+
+    def _ask(self, columns: np.ndarray, texts: Sequence[str]) -> None:
+        """Hash what was searched for, if anything was."""
+        searches = [place for place, text in enumerate(texts) if text]
+        if searches:
+            columns["query"][searches] = np.arange(1, len(searches) + 1)
+            queries = asked([texts[place] for place in searches], self.settings.query_buckets)
+            self._asking = self._asking._replace(asked=queries)
 
     def _write_numbers(self, numbered: Sequence[Numbered]) -> None:
         """Tell shoppers' rows what their last alerts are called, where it was not foreseen."""
@@ -612,7 +629,7 @@ def warm_up(settings: Settings) -> None:
     engine.run(
         state, results, shop.view,
         Learned(
-            Predictor.of(settings), Blend.of(), Clicks.of(), horizons.own,
+            Predictor.of(settings), Blend.of(), Clicks.of(), Asking.of(), horizons.own,
             horizons.desk(state.codes, shop),
         ),
         zeros(0, EVENT, Event), 0, 0, engine_rows.rules(settings),

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from stream.core import clicks, interest, predictor
+from stream.core import clicks, interest, predictor, queries
 from stream.core.clicks import Clicks
 from stream.core.codes import LAYOUT as CODE
 from stream.core.codes import CodeRow
 from stream.core.ids import identify
 from stream.core.predictor import Predictor
+from stream.core.queries import Asking
 from stream.core.ranking import REASONS
 from stream.core.rows import Rows, copied, zeros
 from stream.core.sessions import CLOCK, DEADLINE, ClockRow, now
@@ -152,7 +153,7 @@ class StoredPartition:
     def next_categories(self, user: str, shop: ShopModel, count: int = 5) -> dict[str, float]:
         """The likeliest categories of a shopper's next event, if it came now, and their chances.
 
-        Now is the partition's event time.
+        Now is the partition's event time. What the shopper just searched for counts too.
         """
         row, at = self._row_of(user), self.clock()
         if row is None:
@@ -166,11 +167,24 @@ class StoredPartition:
         own = Predictor.of(self.settings).marking(len(view.categories))
         own = own.restored(learned) if learned else own
         at = float(row.strict.migration.last_at) if at is None else at
+        asking, believed = Asking.of(), self.checkpoint.learned(codec.QUERIES)
+        asking = asking.restored(believed) if believed else asking
+        queries.look(
+            view.queries, asking.rows[0], row.pending, view.categories, view.totals[0], at,
+            self.settings.session_gap,
+        )  # fmt: skip
+        hint = view.queries.hints[0]
+        # What a query raises may be far down without it: then all are asked for.
+        most = count if not hint.used else int(view.totals[0].categories) + len(names)
         found = predictor.likely(
-            own, row.strict.migration, codes, view.categories, view.totals[0], at, count
+            own, row.strict.migration, codes, view.categories, view.totals[0], at, most
         )
+        mixed = [(code, n, float(queries.mixed(hint, chance, n))) for code, n, chance in found]
+        if not found and hint.used:
+            said = zip(hint.categories.tolist(), hint.shares.tolist(), strict=True)
+            mixed = [(-1, number, share) for number, share in said][: int(hint.used)]
         chances: dict[str, float] = {}
-        for code, number, chance in found:
+        for code, number, chance in sorted(mixed, key=lambda one: -one[2])[:count]:
             name = names[code] if code >= 0 else shop.categories.names[number]
             chances[name or f"id {view.categories[number].id}"] = round(chance, 4)
         return chances

@@ -29,6 +29,7 @@ SMALL = Settings(
     neighbors=3,
     factors=10,
     content_buckets=64,
+    query_buckets=64,
     negatives=3,
     adopt_every=7,
     list_size=3,

@@ -13,13 +13,18 @@ from stream.core.candidates import CHANNELS
 from stream.core.compiled import kernel
 from stream.core.rows import Float64s, Layout, Rows, pack, unpack, zeros
 
-CONTEXTS = 9
+USUAL = 9
 """One, two or three, or more recent items, times little, some or much known of the current."""
+CONTEXTS = USUAL + 3
+"""Those, and an open query that is unsure, rather sure and sure of a category."""
+UNSURE, SURE = 0.3, 0.7
 FEW_KNOWN, MUCH_KNOWN = 10.0, 40.0
 AGES, COUNTS, ACTIONS, LIKELIHOODS = 8, 3, 3, 4
 CELLS = AGES * COUNTS * 2 * ACTIONS * LIKELIHOODS
 START = (0.28, 0.14, 0.42, 0.09, 0.05, 0.02)
 """Where the weights begin: follows, precedes, connected, similar, category, new."""
+STARTS_SEARCHED = (0.14, 0.07, 0.21, 0.05, 0.50, 0.03)
+"""The same while a query is open."""
 RETURNED = (0.09, 0.08, 0.05, 0.03, 0.02, 0.012, 0.008, 0.004)
 """How often a shopper goes back to an item, by its age, before anything is learned."""
 EXPOSED = 20.0
@@ -88,7 +93,8 @@ def start(row: BlendRow) -> None:
         row.found[context] = FOUND
         row.sought[context] = SOUGHT
         for channel in range(CHANNELS):
-            row.weights[context, channel] = START[channel]
+            searched = context >= USUAL
+            row.weights[context, channel] = STARTS_SEARCHED[channel] if searched else START[channel]
     for cell in range(CELLS):
         row.shown[cell] = EXPOSED
         row.taken[cell] = EXPOSED * RETURNED[cell // (CELLS // AGES)]
@@ -100,6 +106,12 @@ def context_of(held: int, known: float) -> int:
     many = 0 if held == 1 else (1 if held <= 3 else 2)
     much = 0 if known < FEW_KNOWN else (1 if known < MUCH_KNOWN else 2)
     return 3 * many + much
+
+
+@kernel
+def searched_context(share: float) -> int:
+    """The context of a shopper with an open query, by the share of its likeliest category."""
+    return USUAL + (0 if share < UNSURE else (1 if share < SURE else 2))
 
 
 @kernel

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from stream.core import content, factorization, migration, shelf, table
+from stream.core import content, factorization, migration, queries, shelf, table
 from stream.core.compiled import kernel, outlined
 from stream.core.decay import remaining
 from stream.core.factorization import FactorRow
 from stream.core.knowledge import CategoryRow, ItemRow
 from stream.core.migration_evidence import OutlookRow
+from stream.core.queries import HintRow
 from stream.core.recents import RecentsRow
 from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows
 from stream.core.transitions import BACKWARD, FORWARD, TransitionRow
@@ -281,24 +282,52 @@ def connect(
 
 
 @kernel
-def expect(desk: DeskRow, outlook: OutlookRow, slots: int) -> int:
+def consider(desk: DeskRow, used: int, category: int, chance: float) -> int:
+    """Let a category into the likely ones if it belongs there; return how many there are."""
+    if used == LIKELY and not chance > desk.chances[used - 1]:
+        return used
+    used = min(used + 1, LIKELY)
+    spot = used - 1
+    while spot > 0 and chance > desk.chances[spot - 1]:
+        desk.chances[spot], desk.likely[spot] = desk.chances[spot - 1], desk.likely[spot - 1]
+        spot -= 1
+    desk.chances[spot], desk.likely[spot] = chance, category
+    return used
+
+
+@kernel
+def foreseen(outlook: OutlookRow, slots: int, place: int) -> bool:
+    """Whether a place of the outlook, of a row of `slots` categories, is one the shop knows."""
+    return not (outlook.held <= place < slots) and bool(outlook.shops[place] >= 0)
+
+
+@kernel
+def searched(desk: DeskRow, used: int, outlook: OutlookRow, slots: int, hint: HintRow) -> int:
+    """Consider what an open query says alone; return how many likely ones there are."""
+    for named in range(hint.used):
+        category, alone = int(hint.categories[named]), True
+        for place in range(outlook.end):
+            if foreseen(outlook, slots, place) and outlook.shops[place] == category:
+                alone = False
+        if alone:
+            used = consider(desk, used, category, hint.weight * hint.shares[named])
+    return used
+
+
+@kernel
+def expect(desk: DeskRow, outlook: OutlookRow, slots: int, hint: HintRow) -> int:
     """Find the likeliest next categories that the shop knows, the likeliest first; how many.
 
     `slots` is how many categories a shopper's row holds; of equals, the earlier place.
     """
     used = 0
     for place in range(outlook.end):
-        if (outlook.held <= place < slots) or outlook.shops[place] < 0:
-            continue
-        chance = migration.chance_at(outlook, place)
-        if used == LIKELY and not chance > desk.chances[used - 1]:
-            continue
-        used = min(used + 1, LIKELY)
-        spot = used - 1
-        while spot > 0 and chance > desk.chances[spot - 1]:
-            desk.chances[spot], desk.likely[spot] = desk.chances[spot - 1], desk.likely[spot - 1]
-            spot -= 1
-        desk.chances[spot], desk.likely[spot] = chance, outlook.shops[place]
+        if foreseen(outlook, slots, place):
+            shop = int(outlook.shops[place])
+            chance = queries.mixed(hint, migration.chance_at(outlook, place), shop)
+            used = consider(desk, used, shop, chance)
+    if hint.used > 0:
+        used = searched(desk, used, outlook, slots, hint)
     return used
 
 
@@ -448,7 +477,7 @@ def collect(
     count = neighbors(desk.buckets, candidates, items, desk.recent, now, half_life)
     used = sow(desk.seeds, candidates, count, factors)
     count = connect(desk.buckets, candidates, count, items, desk.seeds, used)
-    likely = expect(desk, outlook, slots)
+    likely = expect(desk, outlook, slots, shop.queries.hints[0])
     count = stock(candidates, count, desk, likely, shop.categories)
     looked = factorization.look(desk.query, factors, desk.recent)
     if shop.content.bridges[0].listed > 0:

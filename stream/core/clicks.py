@@ -15,8 +15,8 @@ from stream.core.candidates import CHANNELS
 from stream.core.compiled import kernel, outlined
 from stream.core.rows import Float64s, Layout, Rows, pack, unpack, zeros
 
-REASONS = CHANNELS + 1
-"""The channels, and what the shopper had before."""
+REASONS = CHANNELS + 2
+"""The channels, what the shopper had before, and what was searched for."""
 PLACES = 32
 """Places that are told apart; those further down are as the last."""
 EVERY, STEPS = 64, 4

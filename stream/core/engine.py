@@ -12,9 +12,12 @@ from stream.core import (
     foresight,
     horizon_counts,
     interest,
+    migration,
     migration_slots,
+    open_query,
     predictor,
     presence,
+    queries,
     ranking,
     recents,
     sessions,
@@ -32,6 +35,7 @@ from stream.core.events import CLICKED
 from stream.core.foresight import Shopper
 from stream.core.ids import NONE
 from stream.core.migration_slots import MigrationRow
+from stream.core.open_query import PendingRow
 from stream.core.predictor import Predictor
 from stream.core.recents import RecentsRow
 from stream.core.rows import Rows
@@ -106,6 +110,17 @@ def foretell(
 
 
 @kernel
+def inquire(
+    state: State, shop: ShopView, learned: Learned, slot: int, at: float, rules: Rules
+) -> None:
+    """Look up what a shopper's open query says, for the list or the lesson that is next."""
+    queries.look(
+        shop.queries, learned.asking.rows[0], state.shoppers[slot].pending, shop.categories,
+        shop.totals[0], at, rules.session_gap,
+    )  # fmt: skip
+
+
+@kernel
 def listed(
     strict: StrictRow,
     codes: Rows[CodeRow],
@@ -120,7 +135,8 @@ def listed(
 ) -> int:
     """Leave a shopper's list in `shop.ranked` from `first` on; how long it is.
 
-    The outlook is what was foretold for it. Neither row nor what was learned changes.
+    The outlook is what was foretold for it, and the hint what its query says. Neither row nor
+    what was learned changes.
     """
     if rules.listing.diversity == CALIBRATED:
         taste.note(shop.choices[0].taste, strict.interest, codes)
@@ -147,6 +163,7 @@ def offer(
     served = shopper.served
     size = len(served.items)
     first = progress.lists * size
+    inquire(state, shop, learned, slot, at, rules)
     foretell(shopper.strict.migration, state.codes, shop, learned.ahead, at)
     used = listed(
         shopper.strict, state.codes, shop, learned.ahead, learned.blend.rows[0],
@@ -264,7 +281,22 @@ def trace(
 
 
 @kernel
-def report(state: State, update: UpdateRow, event: Event) -> None:
+def answer(update: UpdateRow, row: PendingRow, event: Event, rules: Rules) -> None:
+    """Write down which query the event is the first answer to, if it is one."""
+    asks = event.query > 0 or row.touched > 0
+    asked = (
+        0 if asks or not open_query.open_at(row, event.occurred_at, rules.session_gap) else row.used
+    )
+    # The room is used again and again: most events find it empty, and leave it so.
+    if asked == 0 and update.asked == 0:
+        return
+    update.asked = asked
+    for place in range(len(update.buckets)):
+        update.buckets[place] = row.buckets[place] if place < asked else 0
+
+
+@kernel
+def report(state: State, update: UpdateRow, event: Event, rules: Rules) -> None:
     """Write down what the event teaches about the shop."""
     strict = state.shoppers[event.slot].strict
     update.position, update.occurred_at = event.position, event.occurred_at
@@ -274,16 +306,33 @@ def report(state: State, update: UpdateRow, event: Event) -> None:
         event.action,
     )
     trace(update, strict.recents, strict.migration, state.codes, event.category)
+    answer(update, state.shoppers[event.slot].pending, event, rules)
 
 
 @kernel
-def move(state: State, ahead: Predictor, event: Event, foretold: bool, rules: Rules) -> None:
+def believe(state: State, shop: ShopView, learned: Learned, event: Event) -> None:
+    """Learn how far queries tell what comes, beside what was foretold without."""
+    hint, code, ahead = shop.queries.hints[0], state.codes[event.category], learned.ahead
+    if hint.used == 0 or event.query > 0 or code.shop < 0:
+        return
+    chance = migration.chance(
+        ahead.outlooks[0], state.shoppers[event.slot].strict.migration, state.codes,
+        shop.categories, shop.totals[0], ahead.marks, event.category,
+    )  # fmt: skip
+    queries.credit(learned.asking.rows[0], hint, chance, code.shop)
+
+
+@kernel
+def move(
+    state: State, shop: ShopView, learned: Learned, event: Event, foretold: bool, rules: Rules
+) -> None:
     """Put the event's category in front of the shopper's; say which it took the place of.
 
     If it was `foretold`, the prediction learns that it came.
     """
-    strict = state.shoppers[event.slot].strict
+    strict, ahead = state.shoppers[event.slot].strict, learned.ahead
     if foretold:
+        believe(state, shop, learned, event)
         predictor.learn(ahead, strict.migration, state.codes, event.category)
     before = int(strict.migration.codes[0]) if strict.migration.used else -1
     migration_slots.push(strict.migration, event.category, event.occurred_at)
@@ -339,15 +388,18 @@ def learn(
 ) -> None:
     """One event, all models of the shopper. What it follows is written down before it counts."""
     attend(state, out, event, place, rules)
+    pending = state.shoppers[event.slot].pending
+    open_query.turn(pending, event.occurred_at, event.session, rules.session_gap)
     foretold, tells = False, not rules.muted and teaches(state, learned, event)
     if not rules.muted and (tells or event.category >= 0):
+        inquire(state, shop, learned, event.slot, event.occurred_at, rules)
         row = state.shoppers[event.slot].strict.migration
         foretold = foretell(row, state.codes, shop, learned.ahead, event.occurred_at)
     if tells:
         reflect(state, shop, learned, event, rules)
     strict, progress, at = state.shoppers[event.slot].strict, out.progress[0], event.occurred_at
     if event.item_id != NONE or event.category >= 0:
-        report(state, out.updates[progress.updates], event)
+        report(state, out.updates[progress.updates], event, rules)
         progress.updates += 1
     if follows(event, rules):
         detect(state, out, event, place, rules)
@@ -357,9 +409,11 @@ def learn(
             rules.long_half_life,
         )  # fmt: skip
         look_ahead(state, learned, event, rules)
-        move(state, learned.ahead, event, foretold, rules)
+        move(state, shop, learned, event, foretold, rules)
     if event.item_id != NONE:
         recents.push(strict.recents, event.item_id, event.action)
+    if event.query == 0 and (event.item_id != NONE or event.category >= 0):
+        open_query.touch(pending, at, rules.session_gap)
 
 
 @kernel
@@ -386,12 +440,18 @@ def serve(
 ) -> None:
     """After a record's last touch, send the shopper a list if one is due.
 
-    A touch of which nothing was learned can still have shown that the shopper moved.
+    A touch of which nothing was learned can still have shown that the shopper moved. A search
+    asks for a list as a move does.
     """
     served, at = state.shoppers[event.slot].served, event.occurred_at
+    searched = event.query > 0 and not event.repeated
     if rules.muted:
         served.stale = 1 if counted else served.stale
-    elif event.last and (served.moved or (counted and due(served, at, rules.delta_interval))):
+    elif event.last and (
+        served.moved
+        or (searched and queries.known(shop.queries.rows, state.shoppers[event.slot].pending))
+        or (counted and due(served, at, rules.delta_interval))
+    ):
         sequence = event.position // PLACES
         offer(state, out, shop, learned, event.slot, place, sequence, at, rules)
 
@@ -447,6 +507,11 @@ def run(
             presence.hear(strict.presence, event.marketing)
             if event.feedback and not rules.muted:
                 hear(state, learned, event)
+            if event.query > 0:
+                open_query.ask(
+                    state.shoppers[event.slot].pending, learned.asking.asked[event.query - 1],
+                    event.occurred_at, event.session,
+                )  # fmt: skip
             if event.weight > 0.0:
                 learn(state, out, shop, learned, event, place, rules)
                 counted = True

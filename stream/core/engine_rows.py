@@ -14,6 +14,7 @@ from stream.core.drift import AlarmRow, WorkRow
 from stream.core.foresight import Foresight
 from stream.core.horizon_features import Desk
 from stream.core.predictor import Predictor
+from stream.core.queries import Asking
 from stream.core.rows import Layout, Rows, zeros
 from stream.core.sessions import DEADLINE, ClockRow, Deadline
 from stream.core.shoppers import ShopperRow
@@ -29,6 +30,8 @@ PLACES = 1024
 
 class Event:
     """A touch, with the shopper's slot and the partition's number of the category (or -1).
+
+    `query` is one more than the place of its query among those of the events at hand, 0 for none.
 
     The loop answers in `left`, the code of the category that the shopper just left for this
     one, -1 where none was or where this move counts already, in `repeated`, and in `late`,
@@ -47,6 +50,7 @@ class Event:
     category: int
     left: int
     place: int
+    query: int
     action: int
     feedback: int
     last: int
@@ -69,6 +73,7 @@ EVENT: Layout = np.dtype(
         ("category", "i4"),
         ("left", "i4"),
         ("place", "i4"),
+        ("query", "i4"),
         ("action", "i1"),
         ("feedback", "i1"),
         ("last", "u1"),
@@ -205,6 +210,7 @@ class Learned(NamedTuple):
     ahead: Predictor
     blend: Blend
     clicks: Clicks
+    asking: Asking
     foresight: Foresight
     desk: Desk
 

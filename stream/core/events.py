@@ -20,6 +20,7 @@ MOST_QUANTITY = 1e9
 # An escaped NUL, but not the six characters after an escaped backslash.
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 SHOWN, CLICKED = 1, 2
+SEARCH = "search"
 FEEDBACK = {"view_item_list": SHOWN, "select_item": CLICKED}
 """What an event says of a list of ours, if it names one."""
 LIST_ID = re.compile(r".+-\d+-(\d{1,18})-delta-\d+")
@@ -51,6 +52,8 @@ class Touch(NamedTuple):
     """Where in the list it stood, from 0; -1 where it is not told."""
     marketing: int = 0
     """1 for a shopper who may be contacted, 2 for one who may not, 0 where nothing is said."""
+    query: str = ""
+    """What the shopper searched for by it."""
 
 
 class Ignored(NamedTuple):
@@ -89,6 +92,9 @@ class Decoder:
             for name, known in settings.canonical_types().items()
             if known in FEEDBACK
         }
+        self._searches = {
+            name for name, known in settings.canonical_types().items() if known == SEARCH
+        }
         self._first = datetime(settings.first_year, 1, 1, tzinfo=UTC).timestamp()
         self._last = datetime(settings.last_year + 1, 1, 1, tzinfo=UTC).timestamp()
         self._years = f"{settings.first_year} to {settings.last_year}"
@@ -116,10 +122,11 @@ class Decoder:
         marketing = MARKETING[event.marketing]
         if event.items is None:
             quantity = _quantity(event.quantity)
+            query = (event.query or "") if event.event_type in self._searches else ""
             return [
                 Touch(event.user_id, at, event.item_id, self._cut(event.category), *known,
                       session, number, quantity, event.rating, *heard, _place(event.position),
-                      marketing)
+                      marketing, query)
             ]  # fmt: skip
         return self._basket(event, event.items, at, known, session, number, heard, marketing)
 

@@ -5,11 +5,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.core import content, factorization, popularity, shelf, standing, transitions
+from stream.core import (
+    content,
+    factorization,
+    popularity,
+    query_buckets,
+    shelf,
+    standing,
+    transitions,
+)
 from stream.core.compiled import kernel
 from stream.core.content import Content
 from stream.core.factorization import FactorRates, FactorRow, RingRow, ScratchRow
 from stream.core.popularity import PopularityRow
+from stream.core.query_buckets import FEATURES
 from stream.core.rows import Int32s, Layout, Rows
 from stream.core.shelf import ArrivalsRow, ShelfRow
 from stream.core.transitions import TransitionRow
@@ -73,7 +82,10 @@ TOTALS: Layout = np.dtype(
 
 
 class Update:
-    """One event as the loop reads it, all items and categories as row numbers, -1 for none."""
+    """One event as the loop reads it, all items and categories as row numbers, -1 for none.
+
+    It answers a query if `asked` is above 0: with the first so many of `buckets`.
+    """
 
     occurred_at: float
     item_index: int
@@ -81,6 +93,8 @@ class Update:
     recent_items: Int32s
     recent_categories: Int32s
     step: int
+    asked: int
+    buckets: Int32s
 
 
 UPDATE: Layout = np.dtype(
@@ -91,6 +105,8 @@ UPDATE: Layout = np.dtype(
         ("recent_items", "i4", RECENT),
         ("recent_categories", "i4", RECENT),
         ("step", "i4"),
+        ("asked", "i4"),
+        ("buckets", "i4", FEATURES),
     ],
     align=True,
 )
@@ -254,11 +270,26 @@ def learn_category(
 
 
 @kernel
+def learn_query(
+    buckets: Rows[TransitionRow], items: Rows[ItemRow], update: Update, half_life: float
+) -> None:
+    """Learn which category a query led to: the event's, else its item's if that is known."""
+    category = int(update.category_index)
+    if category < 0 and update.item_index >= 0:
+        category = int(items[update.item_index].category) - 1
+    if category >= 0:
+        query_buckets.learn(
+            buckets, update.buckets, update.asked, category, update.occurred_at, half_life
+        )
+
+
+@kernel
 def learn_updates(
     items: Rows[ItemRow],
     factors: Rows[FactorRow],
     categories: Rows[CategoryRow],
     totals: Rows[TotalsRow],
+    buckets: Rows[TransitionRow],
     known: Content,
     rings: Rows[RingRow],
     updates: Rows[Update],
@@ -285,3 +316,5 @@ def learn_updates(
             learn_category(categories, totals[0], update, rates)
             if update.item_index >= 0:
                 shelf.learn(categories[update.category_index].shelf, update.item_index)
+        if update.asked > 0:
+            learn_query(buckets, items, update, rates.transition_half_life)

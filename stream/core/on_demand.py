@@ -1,6 +1,14 @@
 """A list for a shopper whenever one is asked for: of the row as it is, which stays so."""
 
-from stream.core import candidates, interest, migration_slots, popularity, recents, taste
+from stream.core import (
+    candidates,
+    interest,
+    migration_slots,
+    popularity,
+    queries,
+    recents,
+    taste,
+)
 from stream.core.blend import BlendRow
 from stream.core.clicks import ClicksRow
 from stream.core.codes import CodeRow
@@ -11,6 +19,7 @@ from stream.core.knowledge import ENTER, CategoryRow
 from stream.core.migration_evidence import OutlookRow
 from stream.core.migration_gate import GatedRow
 from stream.core.predictor import Predictor
+from stream.core.queries import BeliefRow
 from stream.core.rows import Int32s, Int64s, Rows
 from stream.core.shop import ShopView
 from stream.core.shoppers import ShopperRow
@@ -58,6 +67,7 @@ def answer(
     ahead: Predictor,
     blend: BlendRow,
     told: ClicksRow,
+    belief: BeliefRow,
     size: int,
     at: float,
     popularity_half_life: float,
@@ -69,6 +79,10 @@ def answer(
     shopper's interests: set its `used` to 0 when they are read.
     """
     strict, outlook = shopper.strict, ahead.outlooks[0]
+    queries.look(
+        shop.queries, belief, shopper.pending, shop.categories, shop.totals[0], at,
+        rules.session_gap,
+    )  # fmt: skip
     foretold = foretell(strict.migration, codes, shop, ahead, at)
     if not foretold and strict.recents.used == 0:
         expect_popular(outlook, shop.categories, rules.slots, at, popularity_half_life)

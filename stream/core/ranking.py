@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream.core import blend, candidates, factorization, selection, standing, table
+from stream.core import blend, candidates, factorization, queries, selection, standing, table
 from stream.core.blend import BlendRow
 from stream.core.candidates import (
     CATEGORY,
@@ -24,6 +24,7 @@ from stream.core.compiled import kernel, outlined
 from stream.core.ids import NONE
 from stream.core.knowledge import ItemRow
 from stream.core.migration_evidence import OutlookRow
+from stream.core.queries import HintRow
 from stream.core.recents import RecentsRow
 from stream.core.rows import Layout, Rows
 from stream.core.selection import EVERYTHING
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
 LISTS = 4096
 """Lists that there is room for until they are taken."""
 REASONS: tuple[Because, ...] = (
-    "follows", "precedes", "connected", "similar", "category", "new", "recent",
+    "follows", "precedes", "connected", "similar", "category", "new", "recent", "searched",
 )  # fmt: skip
-RECENTLY = 6
+RECENTLY, SEARCHED = 6, 7
 LEAST_NEW = 0.05
 """The least chance that is left to items that the shopper did not have."""
 TINY = 1e-30
@@ -155,8 +156,10 @@ def settle(
 
 
 @kernel
-def context_of(desk: DeskRow, recents: RecentsRow, items: Rows[ItemRow]) -> int:
+def context_of(desk: DeskRow, recents: RecentsRow, items: Rows[ItemRow], hint: HintRow) -> int:
     """The blend's context of a shopper."""
+    if hint.used > 0:
+        return blend.searched_context(hint.shares[0])
     current = desk.recent[0]
     known = np.float64(items[current].transitions.total) if current >= 0 else 0.0
     return blend.context_of(int(recents.used), known)
@@ -166,7 +169,7 @@ def context_of(desk: DeskRow, recents: RecentsRow, items: Rows[ItemRow]) -> int:
 def score(shop: "ShopView", count: int, recents: RecentsRow, row: BlendRow) -> int:
     """Score `count` candidates; return the context that they were scored in."""
     desk, found = shop.desks[0], shop.candidates
-    context = context_of(desk, recents, shop.items)
+    context = context_of(desk, recents, shop.items, shop.queries.hints[0])
     weigh(desk, found, count, row, context)
     mix(desk, found, count)
     recognize(desk, found, recents, shop.items)
@@ -183,6 +186,18 @@ def loudest(desk: DeskRow, candidate: CandidateRow) -> int:
         if mine > desk.scales[best] * np.float64(candidate.parts[best]):
             best = channel
     return best
+
+
+@kernel
+def reason_of(channel: int, candidate: CandidateRow, desk: DeskRow, hint: HintRow) -> int:
+    """A channel's reason; a category that is likely for the most part by a query is searched."""
+    if channel != CATEGORY or hint.used == 0:
+        return channel
+    said = hint.weight * queries.share_of(hint, candidate.category)
+    for place in range(len(desk.likely)):
+        if desk.likely[place] == candidate.category:
+            return SEARCHED if 2.0 * said > desk.chances[place] else channel
+    return channel
 
 
 @kernel
@@ -209,7 +224,8 @@ def explain(
     for other in range(CHANNELS):
         total += desk.scales[other] * np.float64(candidate.parts[other])
     mine = desk.scales[channel] * np.float64(candidate.parts[channel])
-    entry.reason, entry.share = channel, np.float32(mine / total)
+    entry.reason = reason_of(channel, candidate, desk, shop.queries.hints[0])
+    entry.share = np.float32(mine / total)
     if channel <= CONNECTED:
         source = shop.items[desk.recent[candidate.source]]
         if standing.nameable(source.standing, hidden):
@@ -221,7 +237,7 @@ def explain(
 
 
 @kernel
-def liked(desk: DeskRow, candidate: CandidateRow, told: ClicksRow) -> float:
+def liked(desk: DeskRow, candidate: CandidateRow, told: ClicksRow, hint: HintRow) -> float:
     """What feedback makes of a candidate's score: the worth of its reasons, by their parts."""
     if candidate.held:
         return float(told.worth[RECENTLY])
@@ -229,17 +245,19 @@ def liked(desk: DeskRow, candidate: CandidateRow, told: ClicksRow) -> float:
     for channel in range(CHANNELS):
         part = desk.scales[channel] * np.float64(candidate.parts[channel])
         total += part
-        worth += part * told.worth[channel]
+        worth += part * told.worth[reason_of(channel, candidate, desk, hint)]
     return worth / total if total > 0.0 else 1.0
 
 
 @kernel
-def heed(desk: DeskRow, found: Rows[CandidateRow], count: int, told: ClicksRow) -> None:
+def heed(
+    desk: DeskRow, found: Rows[CandidateRow], count: int, told: ClicksRow, hint: HintRow
+) -> None:
     """Let clicks on earlier lists raise and lower the scores; without any, nothing changes."""
     if told.told == 0:
         return
     for place in range(count):
-        found[place].score *= np.float32(liked(desk, found[place], told))
+        found[place].score *= np.float32(liked(desk, found[place], told, hint))
 
 
 @outlined
@@ -265,7 +283,7 @@ def rank(
     found, desk = shop.candidates, shop.desks[0]
     count = candidates.collect(shop, recents, outlook, slots, listing, now, half_life)
     score(shop, count, recents, row)
-    heed(desk, found, count, told)
+    heed(desk, found, count, told, shop.queries.hints[0])
     used = selection.choose(shop, size, count, recents, listing)
     for number in range(used):
         candidate = found[shop.choices[0].chosen[number]]

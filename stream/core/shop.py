@@ -27,6 +27,7 @@ from stream.core.factorization import FactorRow, RingRow, ScratchRow
 from stream.core.ids import identify
 from stream.core.knowledge import TOTALS, UPDATE, CategoryRow, ItemRow, TotalsRow, Update
 from stream.core.numbering import Identified, Numbering, find_all
+from stream.core.queries import Queries
 from stream.core.ranking import RankedRow
 from stream.core.rows import Int32s, Int64s, Layout, Rows, UInt8s, copied, fingerprint, grown, zeros
 from stream.core.selection import ChoiceRow
@@ -37,7 +38,7 @@ from stream.errors import StreamError
 from stream.messages import CatalogCategory, CatalogEntries, ShopRecord, ShopUpdates
 from stream.settings import Settings
 
-VERSION = 3
+VERSION = 4
 PREFIX = 8
 """Bytes that say how long a stored header is."""
 Row = TypeVar("Row", bound=Identified)
@@ -55,6 +56,7 @@ class ShopView(NamedTuple):
     categories: Rows[CategoryRow]
     totals: Rows[TotalsRow]
     content: Content
+    queries: Queries
     candidates: Rows[CandidateRow]
     desks: Rows[DeskRow]
     choices: Rows[ChoiceRow]
@@ -140,6 +142,8 @@ class ShopModel:
         self.categories = Numbering(knowledge.category_layout(settings), CategoryRow, self._welcome)
         self.catalog = Catalog(settings)
         """What the shop says of its items."""
+        self.queries = Queries.of(settings)
+        """Which categories are touched after the words of queries."""
         self._totals = zeros(1, TOTALS, TotalsRow)
         self._ring = zeros(1, factorization.ring_layout(), RingRow)
         scratch = factorization.scratch_layout(settings.factors, settings.negatives)
@@ -170,6 +174,7 @@ class ShopModel:
             self._take_entries(record)
         else:
             columns = columns_of(record)
+            self._refuse_beyond(columns)
             self._learn(self._unseen(columns, record.partition), record)
         self.position = offset + 1
 
@@ -184,6 +189,7 @@ class ShopModel:
             categories.rows,
             self._totals,
             self.catalog.content,
+            self.queries,
             *self._room,
         )
 
@@ -271,6 +277,10 @@ class ShopModel:
         updates = zeros(len(columns.position), UPDATE, Update)
         table = np.asarray(updates)
         table["occurred_at"], table["step"] = columns.occurred_at, columns.step
+        answers = np.flatnonzero(columns.asked >= 0)
+        queries = columns.queries[columns.asked[answers]]
+        table["asked"][answers] = (queries >= 0).sum(axis=1)
+        table["buckets"][answers] = queries
         item_of = _numbered(self.items, columns.ids, columns.item, columns.recent_items)
         table["item_index"] = item_of[columns.item]
         table["recent_items"] = item_of[columns.recent_items]
@@ -283,7 +293,8 @@ class ShopModel:
         _name(self.categories, category_of, columns.category, message.names)
         knowledge.learn_updates(
             self.items.rows, self.factors, self.categories.rows, self._totals,
-            self.catalog.content, self._ring, updates, self.applied, self._rates, self._scratch,
+            self.queries.rows, self.catalog.content, self._ring, updates, self.applied,
+            self._rates, self._scratch,
         )  # fmt: skip
         self.applied += len(updates)
 
@@ -331,16 +342,26 @@ class ShopModel:
         return self.applied, highest, *names, entries, list(self.catalog.sources)
 
     def _layouts(self) -> list[Layout]:
-        tables = [self.items.rows, self.factors, self.categories.rows, self._totals, self._ring]
-        return [*(table.dtype for table in tables), *self.catalog.layouts()]
+        known = [self.items.rows, self.factors, self.categories.rows]
+        own = [self._totals, self._ring, self.queries.rows]
+        return [*(table.dtype for table in [*known, *own]), *self.catalog.layouts()]
 
     def _arrays(self) -> list[UInt8s]:
         """Views of the bytes that count."""
         factors = np.asarray(self.factors)[: self.items.used]
         items, categories = self.items.used_rows(), self.categories.used_rows()
-        own = [self._totals, self._ring, *self.catalog.tables()]
+        own = [self._totals, self._ring, self.queries.rows, *self.catalog.tables()]
         arrays = [items, factors, categories, *(np.asarray(rows) for rows in own)]
         return [array.view(np.ndarray).view(np.uint8).reshape(-1) for array in arrays]
+
+    def _refuse_beyond(self, columns: Columns) -> None:
+        """Refuse words of queries that have no place here."""
+        most = int(columns.queries.max(initial=-1))
+        if most >= self.settings.query_buckets:
+            raise StreamError(
+                f"shop-updates: a query has bucket {most}, query_buckets is "
+                f"{self.settings.query_buckets}; give all workers of the log the same settings"
+            )
 
     def _refuse_others(self, header: Header) -> None:
         if header.settings != self.settings.fingerprint():
@@ -354,7 +375,7 @@ class ShopModel:
             )
 
     def _take(self, header: Header, arrays: list[memoryview]) -> None:
-        items, factors, categories, totals, ring, contents, bridges = (
+        items, factors, categories, totals, ring, queries, contents, bridges = (
             np.frombuffer(array, layout)
             for array, layout in zip(arrays, self._layouts(), strict=True)
         )
@@ -363,6 +384,7 @@ class ShopModel:
         self.categories.refill(categories, header.category_names)
         self._totals = copied(totals, 1)
         self._ring = copied(ring, 1)
+        self.queries = self.queries._replace(rows=copied(queries, len(queries)))
         self.catalog = self.catalog.restored(contents, bridges, header.vector_sources)
         self.position, self.applied = header.position, header.applied
         self.highest = dict(header.highest)

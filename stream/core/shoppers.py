@@ -25,6 +25,7 @@ from stream.core.horizon_counts import HorizonRow
 from stream.core.ids import NONE
 from stream.core.interest import InterestRow
 from stream.core.migration_slots import MigrationRow
+from stream.core.open_query import PENDING, PendingRow
 from stream.core.presence import PresenceRow
 from stream.core.recents import RecentsRow
 from stream.core.rows import Int64s, Layout, Rows
@@ -56,9 +57,13 @@ class StrictRow:
 
 
 class ShopperRow:
-    """One shopper: the strict part, then what was served, which no law covers."""
+    """One shopper: the strict part, then the open query, then what was served.
+
+    No law covers what was served, and no strict state reads either.
+    """
 
     strict: StrictRow
+    pending: PendingRow
     served: ServedRow
 
 
@@ -88,7 +93,11 @@ def strict_layout(settings: Settings) -> Layout:
 def layout(settings: Settings) -> Layout:
     """The bytes of one shopper."""
     return np.dtype(
-        [("strict", strict_layout(settings)), ("served", served_layout(settings.list_size))],
+        [
+            ("strict", strict_layout(settings)),
+            ("pending", PENDING),
+            ("served", served_layout(settings.list_size)),
+        ],
         align=True,
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core.ids import NONE
+from stream.core.query_buckets import FEATURES
 from stream.core.rows import Float64s, Int8s, Int32s, Int64s, Layout, Rows, zeros
 from stream.errors import StreamError
 from stream.messages import ShopRecord, ShopUpdates
@@ -24,6 +25,7 @@ class UpdateRow:
 
     `position` is the record's offset * 1024 + the event's place in it. `step` says what
     the category is to the shopper: 0 the same, 1 an earlier one, 2 a new one, -1 none.
+    `asked` is how many of `buckets` count: those of the query that the event is the answer to.
     """
 
     position: int
@@ -34,6 +36,8 @@ class UpdateRow:
     recent_categories: Int64s
     step: int
     action: int
+    asked: int
+    buckets: Int32s
 
 
 LAYOUT: Layout = np.dtype(
@@ -46,15 +50,22 @@ LAYOUT: Layout = np.dtype(
         ("recent_categories", "i8", RECENT),
         ("step", "i1"),
         ("action", "i1"),
+        ("asked", "i1"),
+        ("buckets", "i4", FEATURES),
     ],
     align=True,
 )
 
 
 class Columns(NamedTuple):
-    """A message's columns as arrays; items and categories are indexes into `ids`, or -1."""
+    """A message's columns as arrays; items and categories are indexes into `ids`, or -1.
+
+    `asked` is the place in `queries` of the query that an event answers, -1 for none; a query
+    is its buckets, of which those below 0 don't count.
+    """
 
     ids: Int64s
+    queries: Int32s
     position: Int64s
     occurred_at: Float64s
     item: Int32s
@@ -63,10 +74,12 @@ class Columns(NamedTuple):
     recent_categories: Int32s
     step: Int8s
     action: Int8s
+    asked: Int32s
 
     def only(self, chosen: NDArray[np.bool_]) -> "Columns":
-        """The chosen rows; `ids` stay."""
-        columns = {name: column[chosen] for name, column in self._asdict().items() if name != "ids"}
+        """The chosen rows; `ids` and `queries` stay."""
+        rows = self._asdict().items()
+        columns = {name: column[chosen] for name, column in rows if name not in ("ids", "queries")}
         return self._replace(**columns)
 
 
@@ -82,6 +95,7 @@ def packed(rows: Rows[UpdateRow], partition: int, name_of: Callable[[int], str])
     ids = ids[ids != NONE]
     columns = renumbered[indexes.reshape(every.shape)].astype("<i4")
     named = set(columns[:, :2].ravel().tolist())
+    answers = np.flatnonzero(table["asked"])
     return ShopUpdates(
         partition=partition,
         ids=ids.astype("<i8").tobytes(),
@@ -94,7 +108,15 @@ def packed(rows: Rows[UpdateRow], partition: int, name_of: Callable[[int], str])
         recent_categories=columns[:, 2 + RECENT :].tobytes(),
         step=table["step"].tobytes(),
         action=table["action"].tobytes(),
+        asked=answers.astype("<i4").tobytes(),
+        queries=_queries(table[answers]).astype("<i4").tobytes(),
     )
+
+
+def _queries(answers: NDArray[np.void]) -> Int32s:
+    """The buckets of the queries that these rows answer, -1 where there are no more."""
+    beyond = np.arange(FEATURES) >= answers["asked"][:, np.newaxis]
+    return np.asarray(np.where(beyond, ABSENT, answers["buckets"]), np.int32)
 
 
 def columns_of(message: ShopUpdates) -> Columns:
@@ -105,9 +127,11 @@ def columns_of(message: ShopUpdates) -> Columns:
     StreamError
         Naming the column and what is wrong with it.
     """
-    events = len(message.position) // 8
+    events, answers = len(message.position) // 8, len(message.asked) // 4
+    queries = _column(message, "queries", "<i4", answers, FEATURES)
     columns = Columns(
         ids=_column(message, "ids", "<i8", len(message.ids) // 8),
+        queries=queries,
         position=_column(message, "position", "<i8", events),
         occurred_at=_column(message, "occurred_at", "<f8", events),
         item=_column(message, "item", "<i4", events),
@@ -116,6 +140,7 @@ def columns_of(message: ShopUpdates) -> Columns:
         recent_categories=_column(message, "recent_categories", "<i4", events, RECENT),
         step=_column(message, "step", "<i1", events),
         action=_column(message, "action", "<i1", events),
+        asked=_asked(message, events, answers),
     )
     _check(message, columns)
     return columns
@@ -134,6 +159,9 @@ def unpacked(message: ShopUpdates) -> Rows[UpdateRow]:
     table["category_id"] = ids[columns.category]
     table["recent_items"] = ids[columns.recent_items]
     table["recent_categories"] = ids[columns.recent_categories]
+    answers = np.flatnonzero(columns.asked >= 0)
+    table["asked"][answers] = (columns.queries >= 0).sum(axis=1)
+    table["buckets"][answers] = np.maximum(columns.queries, 0)
     return rows
 
 
@@ -171,6 +199,16 @@ def _column(message: ShopUpdates, name: str, kind: str, events: int, wide: int =
         raise _refused(message, f"column {name} has {len(stored)} bytes, expected {expected}")
     column = np.frombuffer(stored, kind)
     return column.reshape(events, wide) if wide > 1 else column
+
+
+def _asked(message: ShopUpdates, events: int, answers: int) -> Int32s:
+    """The place of each event's query, -1 for none."""
+    of = _column(message, "asked", "<i4", answers)
+    if ((of < 0) | (of >= events)).any():
+        raise _refused(message, f"column asked has a value outside 0 to {events - 1}")
+    asked = np.full(events, ABSENT, np.int32)
+    asked[of] = np.arange(answers, dtype=np.int32)
+    return asked
 
 
 def _check(message: ShopUpdates, columns: Columns) -> None:

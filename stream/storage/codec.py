@@ -21,6 +21,7 @@ BLEND = b"b"
 CLICKS = b"k"
 FORGOTTEN = b"d"
 SCRUBBED = b"x"
+QUERIES = b"q"
 ROW = b"r"
 # One above the last row key: bytes sort as unsigned.
 AFTER_ROWS = b"s"

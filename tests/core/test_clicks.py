@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from stream.core import clicks
 from stream.core.clicks import PLACES, REASONS, Clicks
+from stream.core.ranking import SEARCHED
 
 EXAMINED = 1.0 / (1.0 + 0.35 * np.arange(20))
 APPEAL = np.array([0.30, 0.10, 0.20, 0.20, 0.20, 0.20, 0.20])
@@ -39,7 +40,7 @@ def rates(told: Told) -> NDArray[np.float64]:
     shown, clicked = np.zeros(REASONS), np.zeros(REASONS)
     for _, reason, hit in told:
         (clicked if hit else shown)[reason] += 1
-    return clicked / shown
+    return clicked / np.maximum(shown, 1)
 
 
 def test_examination_and_appeal_are_found_though_what_appeals_stands_low() -> None:
@@ -50,7 +51,7 @@ def test_examination_and_appeal_are_found_though_what_appeals_stands_low() -> No
     assert naive[0] < naive[2]
     assert row.appeal[0] > 1.3 * row.appeal[2]
     assert row.examined[10] / row.examined[0] == pytest.approx(EXAMINED[10], abs=0.08)
-    worth = row.appeal / row.appeal[2:].mean()
+    worth = row.appeal / row.appeal[2:SEARCHED].mean()
     assert worth[:2] == pytest.approx([1.5, 0.5], abs=0.25)
 
 

@@ -1,5 +1,7 @@
 """Update rows on the wire."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.core.ids import NONE, identify
+from stream.core.query_buckets import FEATURES
 from stream.core.rows import zeros
 from stream.core.updates import LAYOUT, UpdateRow, decode, encode, packed, unpacked
 from stream.errors import StreamError
@@ -24,15 +27,17 @@ ROWS = st.lists(
         st.lists(IDS, min_size=5, max_size=5),
         st.integers(-1, 2),
         st.integers(0, 2),
+        st.lists(st.integers(0, 4095), max_size=FEATURES),
     ),
     max_size=30,
 )
 
 
 @given(records=ROWS)
-def test_a_message_gives_back_its_rows(records: list[tuple[object, ...]]) -> None:
+def test_a_message_gives_back_its_rows(records: list[tuple[Any, ...]]) -> None:
     rows = zeros(len(records), LAYOUT, UpdateRow)
-    np.asarray(rows)[:] = np.array(records, LAYOUT)
+    whole = [(*one, len(query), query + [0] * (FEATURES - len(query))) for *one, query in records]
+    np.asarray(rows)[:] = np.array(whole, LAYOUT)
 
     sent = decode(encode(packed(rows, 3, NAME_OF.__getitem__)))
 

@@ -16,6 +16,7 @@ SMALL = Settings(
     neighbors=3,
     factors=10,
     content_buckets=64,
+    query_buckets=64,
     negatives=3,
     transition_half_life=HALF_LIFE,
     popularity_half_life=200.0,
