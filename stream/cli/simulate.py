@@ -36,6 +36,13 @@ PROGRESS_EVERY = 5000
     type=click.FloatRange(0, min_open=True),
     help=f"Days of shop time, a session a shopper and day.  [default: {SESSIONS}]",
 )
+@click.option(
+    "--searches",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of sessions that begin with a search, words mistyped now and then.",
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def simulate(
@@ -45,6 +52,7 @@ def simulate(
     categories: int,
     events: int | None,
     days: float | None,
+    searches: float,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -59,7 +67,9 @@ def simulate(
     if items < categories:
         raise WrongUse(f"--items {items} is less than --categories {categories}: give more items")
     span = days or (events / users / EVENTS_PER_SESSION if events else float(SESSIONS))
-    shop = Shop(users=users, items=items, categories=categories, seed=seed, days=span)
+    shop = Shop(
+        users=users, items=items, categories=categories, seed=seed, days=span, searches=searches
+    )
     _write(shop, out, _cut(shop, events, span), events or users * span * EVENTS_PER_SESSION)
     _tell(shop, out, as_json)
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from stream.evaluation.assortment import Assortment
+from stream.evaluation.searches import Search, Searches
 from stream.messages import BehaviorEvent
 
 DAY = 86_400.0
@@ -25,6 +26,8 @@ SESSIONS = 60
 SESSION_GAP = 2400.0
 """A shopper's sessions lie further apart than the half hour that closes one."""
 SESSION_LASTS = 220.0
+LOOK = 10.0
+"""Seconds between a search and what it leads to, and from one to the next."""
 PACE_SPREAD = 0.35
 """Standard deviation of the logarithm of shoppers' times between sessions."""
 MOST_EVENTS = 12
@@ -100,6 +103,8 @@ class Shop:
         Of one shopper, on average. Moves need some 42 sessions in `days`.
     movers
         The share of those with enough sessions that moves.
+    searches
+        The share of sessions that begin with a search; its words and what it leads to come first.
 
     Examples
     --------
@@ -120,8 +125,10 @@ class Shop:
         sessions_per_day: float = 1.0,
         starts_at: float = STARTS_AT,
         movers: float = 0.4,
+        searches: float = 0.0,
     ) -> None:
         self.assortment = Assortment(items, categories, seed)
+        self.searches = Searches(self.assortment, searches, seed)
         self.moves: list[Move] = []
         self.events = 0
         self._movers = movers
@@ -202,7 +209,10 @@ class Shop:
         shopper.sessions += 1
         if shopper.move:
             shopper.move.sessions_after += 1
-        first, *later = self._session(shopper, at)
+        search = self.searches.next(shopper.likes)
+        asked = self._searched(shopper, at, search) if search else []
+        begins = float(asked[-1].occurred_at) + LOOK if asked else at
+        first, *later = [*asked, *self._session(shopper, begins)]
         for event in later:
             at = float(event.occurred_at)
             self._push(at, shopper, msgspec.json.encode(event))
@@ -241,6 +251,18 @@ class Shop:
                 events.append(self._event(shopper.user_id, session, at, step, category, touched))
                 at += 6 + draw.expovariate(1 / 40)
         return events[:MOST_EVENTS]
+
+    def _searched(self, shopper: Shopper, at: float, search: Search) -> list[BehaviorEvent]:
+        """A search, whose words are all that it says, and the items that it leads to."""
+        user, session = shopper.user_id, f"{shopper.user_id}-{shopper.sessions}"
+        events = [
+            BehaviorEvent(user, "search", round(at, 3), session_id=session, query=search.text)
+        ]
+        for number, category in enumerate(search.looks, 1):
+            item = self.assortment.popular(category, self.searches.draw)
+            then = at + LOOK * number
+            events.append(self._event(user, session, then, "view_item", category, item))
+        return events
 
     def _category(self, shopper: Shopper) -> int:
         place = bisect(shopper.odds, self._draw.random())

@@ -195,3 +195,13 @@ def test_simulate_says_where_it_can_not_write(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WrongUse, match="choose another --out"):
         run("--out", tmp_path / "file", "--events", 5)
+
+
+def test_sessions_begin_with_searches_that_lead_to_items() -> None:
+    events = [json.loads(one.value) for one in islice(Shop(seed=3, searches=1.0), 400)]
+    searches = [one for one in events if one["event_type"] == "search" and "category" not in one]
+    assert len(searches) > 20
+    assert len({one["query"] for one in searches}) > 15
+    first = searches[0]
+    after = [one for one in events if one["session_id"] == first["session_id"]]
+    assert [one["event_type"] for one in after[:2]] == ["search", "view_item"]
