@@ -16,6 +16,7 @@ from stream.evaluation import (
     ranking_graph,
     ranking_moves,
     ranking_published,
+    ranking_queries,
     ranking_river,
     ranking_windows,
     ranking_with_factors,
@@ -127,6 +128,7 @@ def tables(
     if plan.prequential and plan.simulated:
         sink = Sink(seed, report, say)
         ranking_moves.in_simulated_shop(plan.simulated, plan.settings, sink)
+        ranking_queries.table(plan.simulated, plan.settings, sink)
         styles, catalog = content_world.made(seed)
         _new_items(Run(styles, walk(styles), plan, seed, report, say), catalog)
 
