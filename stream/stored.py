@@ -290,7 +290,7 @@ def stored_shop(state: Path, settings: Settings) -> ShopModel | None:
 def _in_catalog(shop: ShopModel, kind: str, name: str, number: int) -> dict[str, Any]:
     """What the catalog calls a category and puts it under; an item's category."""
     if kind == "item":
-        of = int(shop.items.rows[number].category) - 1
+        of = int(shop.profiles[number].category) - 1
         return {"category": shop.categories.names[of] if of >= 0 else None}
     entry = shop.entries.get(name)
     return {"name": entry.name, "parent": entry.parent} if entry else {}

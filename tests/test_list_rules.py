@@ -159,7 +159,7 @@ def test_a_model_that_was_stored_still_bars_what_the_settings_bar(tmp_path: Path
     replay.close()
 
     assert stored.hash() == replay.shop.hash()
-    barred = np.asarray(stored.items.rows)[: stored.items.used]["standing"] >= BARRED
+    barred = np.asarray(stored.profiles)[: stored.items.used]["standing"] >= BARRED
     names = {name for name, bar in zip(stored.items.names, barred, strict=True) if bar}
     assert names == {"tents-0", "drums-0", "drums-1", "drums-2"}
     assert stored.items.number_of(identify("tents-0")) >= 0

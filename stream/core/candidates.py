@@ -12,8 +12,7 @@ import numpy as np
 from stream.core import content, factorization, migration, queries, shelf, table
 from stream.core.compiled import kernel, outlined
 from stream.core.decay import remaining
-from stream.core.factorization import FactorRow
-from stream.core.knowledge import CategoryRow, ItemRow
+from stream.core.knowledge import CategoryRow, ItemRow, ProfileRow
 from stream.core.migration_evidence import OutlookRow
 from stream.core.queries import HintRow
 from stream.core.recents import RecentsRow
@@ -29,8 +28,8 @@ CHANNELS = 6
 NOTHING = np.float32(0.0)
 ROOM = 4096
 """Most candidates of one list; more are dropped, in slot order."""
-BUCKETS = 8192
-"""A power of two."""
+BUCKETS = 1024
+"""A power of two. So few stay in the nearest cache, and lists have some 250 candidates."""
 AGING = math.exp(-0.5)
 """What the row of the next older recent item weighs, against 1 of the newer's."""
 SEEDS = 8
@@ -227,24 +226,28 @@ def directly(row: CandidateRow) -> np.float32:
 
 
 @kernel
-def before(candidates: Rows[CandidateRow], one: int, other: int, factors: Rows[FactorRow]) -> bool:
+def before(
+    candidates: Rows[CandidateRow], one: int, other: int, profiles: Rows[ProfileRow]
+) -> bool:
     """Whether one candidate is more of a seed than another; of equals, the lower id."""
     mine, theirs = directly(candidates[one]), directly(candidates[other])
     if mine != theirs:
         return bool(mine > theirs)
-    return bool(factors[candidates[one].index].id < factors[candidates[other].index].id)
+    return bool(profiles[candidates[one].index].id < profiles[candidates[other].index].id)
 
 
 @kernel
-def sow(seeds: Int32s, candidates: Rows[CandidateRow], count: int, factors: Rows[FactorRow]) -> int:
+def sow(
+    seeds: Int32s, candidates: Rows[CandidateRow], count: int, profiles: Rows[ProfileRow]
+) -> int:
     """Find the candidates of which the recent items' rows say most; return how many."""
     used = 0
     for place in range(count):
-        if used == len(seeds) and not before(candidates, place, seeds[used - 1], factors):
+        if used == len(seeds) and not before(candidates, place, seeds[used - 1], profiles):
             continue
         used = min(used + 1, len(seeds))
         spot = used - 1
-        while spot > 0 and before(candidates, place, seeds[spot - 1], factors):
+        while spot > 0 and before(candidates, place, seeds[spot - 1], profiles):
             seeds[spot] = seeds[spot - 1]
             spot -= 1
         seeds[spot] = place
@@ -439,13 +442,13 @@ def exponential(power: np.float32) -> np.float32:
 
 @kernel
 def compare(
-    candidates: Rows[CandidateRow], count: int, factors: Rows[FactorRow], query: Float32s
+    candidates: Rows[CandidateRow], count: int, profiles: Rows[ProfileRow], query: Float32s
 ) -> None:
     """How well each candidate's factors fit the query: a softmax without its divisor."""
     highest = np.float32(-math.inf)
     for place in range(count):
         if candidates[place].index >= 0:
-            logit = factorization.product(query, factors[candidates[place].index].outward)
+            logit = factorization.product(query, profiles[candidates[place].index].outward)
             candidates[place].parts[SIMILAR] = logit
             highest = max(highest, logit)
     for place in range(count):
@@ -469,20 +472,20 @@ def collect(
     `outlook` is the prediction of the shopper's next category, of a row of `slots` categories;
     without one its `end` is 0. `half_life` is that of the transitions.
     """
-    items, factors, candidates, desk = shop.items, shop.factors, shop.candidates, shop.desks[0]
+    items, profiles, candidates, desk = shop.items, shop.profiles, shop.candidates, shop.desks[0]
     for place in range(RECENT):
         desk.recent[place] = -1
         if place < recents.used:
             desk.recent[place] = table.find(shop.cells, recents.items[place])
     count = neighbors(desk.buckets, candidates, items, desk.recent, now, half_life)
-    used = sow(desk.seeds, candidates, count, factors)
+    used = sow(desk.seeds, candidates, count, profiles)
     count = connect(desk.buckets, candidates, count, items, desk.seeds, used)
     likely = expect(desk, outlook, slots, shop.queries.hints[0])
     count = stock(candidates, count, desk, likely, shop.categories)
-    looked = factorization.look(desk.query, factors, desk.recent)
+    looked = factorization.look(desk.query, profiles, desk.recent)
     if shop.content.bridges[0].listed > 0:
         count = introduce(candidates, count, desk, likely, shop)
     count = recall(candidates, count, shop.cells, recents, desk, listing)
     if looked > 0.0:
-        compare(candidates, count, factors, desk.query)
+        compare(candidates, count, profiles, desk.query)
     return count

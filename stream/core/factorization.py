@@ -37,14 +37,15 @@ class FactorRow:
     """An item's vectors, and the mean squared gradient that each has seen in sum.
 
     These rows are an array of their own: a ranking reads an outward vector of hundreds
-    of items, which among all else of an item would rarely be in the CPU's cache.
+    of items, which among all else of an item would rarely be in the CPU's cache. It is the
+    last field, so that what rows of a wider kind hold beside it comes with it.
     """
 
     id: int
-    outward: Float32s
     inward: Float32s
-    outward_squares: np.float32
     inward_squares: np.float32
+    outward_squares: np.float32
+    outward: Float32s
 
 
 class RingRow:
@@ -81,10 +82,10 @@ def layout(factors: int) -> Layout:
     return np.dtype(
         [
             ("id", "i8"),
-            ("outward", "f4", factors),
             ("inward", "f4", factors),
-            ("outward_squares", "f4"),
             ("inward_squares", "f4"),
+            ("outward_squares", "f4"),
+            ("outward", "f4", factors),
         ],
         align=True,
     )

@@ -28,14 +28,14 @@ class Renumbering(NamedTuple):
     new_of: Int32s
 
 
-def renumbering(items: Table, most: int, half_life: float) -> Renumbering:
-    """What stays of the rows of items, where at most `most` may be."""
+def renumbering(items: Table, profiles: Table, most: int, half_life: float) -> Renumbering:
+    """What stays of the rows of items, where at most `most` may be; profiles with flags do."""
     popularity = items["popularity"]
     now = popularity["updated_at"].max(initial=0.0)
     ages = now - popularity["updated_at"]
     left = np.array([remaining(age, half_life) for age in ages.tolist()])
     weights = popularity["weight"].astype(np.float64) * left
-    order = np.lexsort((items["id"], -weights, items["standing"] == 0))
+    order = np.lexsort((items["id"], -weights, profiles["standing"] == 0))
     kept = np.sort(order[: most - most // AT_ONCE])
     new_of = np.full(len(items), GONE, np.int32)
     new_of[kept] = np.arange(len(kept), dtype=np.int32)

@@ -37,18 +37,24 @@ UNSEEN = 0.02
 
 
 class ItemRow:
-    """One item. `category` is one more than its category's row number, 0 before any is known.
-
-    `tone` is what a ranking multiplies it by: less the more everybody takes it. `standing` are
-    the flags of `stream.core.standing`.
-    """
+    """One item: how often it was taken lately, and what beside it."""
 
     id: int
+    popularity: PopularityRow
+    transitions: TransitionRow
+
+
+class ProfileRow(FactorRow):
+    """An item's factors, and what else a ranking reads of each of its candidates.
+
+    `category` is one more than its category's row number, 0 before any is known. `tone` is what
+    its score is multiplied by: less the more everybody takes it. `standing` are the flags of
+    `stream.core.standing`.
+    """
+
     category: int
     tone: np.float32
     standing: int
-    popularity: PopularityRow
-    transitions: TransitionRow
 
 
 class CategoryRow:
@@ -136,18 +142,21 @@ def rates(settings: Settings) -> Rates:
 
 
 def item_layout(settings: Settings) -> Layout:
-    """The bytes of one item but its factors: 0.8 KB with 64 neighbors."""
+    """The bytes of one item but its profile: 0.8 KB with 64 neighbors."""
     return np.dtype(
         [
             ("id", "i8"),
-            ("category", "i4"),
-            ("tone", "f4"),
-            ("standing", "u1"),
             ("popularity", popularity.LAYOUT),
             ("transitions", transitions.layout(settings.neighbors)),
         ],
         align=True,
     )
+
+
+def profile_layout(settings: Settings) -> Layout:
+    """The bytes of one item's profile: 0.3 KB with 32 factors."""
+    own = [("category", "i4"), ("tone", "f4"), ("standing", "u1")]
+    return np.dtype([*factorization.layout(settings.factors).descr, *own], align=True)
 
 
 def category_layout(settings: Settings) -> Layout:
@@ -201,33 +210,33 @@ def welcome(totals: TotalsRow, count: int) -> None:
 
 
 @kernel
-def begin(factors: Rows[FactorRow], items: Rows[ItemRow], first: int, last: int, seed: int) -> None:
+def begin(
+    profiles: Rows[ProfileRow], items: Rows[ItemRow], first: int, last: int, seed: int
+) -> None:
     """Give the items from `first` up to `last` (excluded) the vectors that belong to their ids."""
     for item in range(first, last):
-        factorization.start(factors[item], items[item].id, seed)
-        items[item].tone = np.float32(1.0)
+        factorization.start(profiles[item], items[item].id, seed)
+        profiles[item].tone = np.float32(1.0)
 
 
 @kernel
-def tell(items: Rows[ItemRow], item: int, catalog: int) -> None:
+def tell(row: ProfileRow, catalog: int) -> None:
     """Let an item have these of the catalog's flags, and none of its others."""
-    items[item].standing = standing.told(items[item].standing, catalog)
+    row.standing = standing.told(row.standing, catalog)
 
 
 @kernel
-def categorize(
-    items: Rows[ItemRow], item: int, categories: Rows[CategoryRow], category: int
-) -> None:
+def categorize(row: ProfileRow, categories: Rows[CategoryRow], category: int) -> None:
     """Put an item into a category; what holds for all of that holds for it from now on."""
-    items[item].category = category + 1
-    items[item].standing = standing.placed(items[item].standing, categories[category].standing)
+    row.category = category + 1
+    row.standing = standing.placed(row.standing, categories[category].standing)
 
 
 @kernel
 def learn_item(
     items: Rows[ItemRow],
     categories: Rows[CategoryRow],
-    factors: Rows[FactorRow],
+    profiles: Rows[ProfileRow],
     known: Content,
     ring: RingRow,
     update: Update,
@@ -240,16 +249,16 @@ def learn_item(
     transitions.decay(items[item].transitions, at, rates.transition_half_life)
     transitions.learn(items, update.recent_items, item, at, rates.transition_half_life)
     told = factorization.learn(
-        factors, update.recent_items, item, ring, step, rates.factors, scratch
+        profiles, update.recent_items, item, ring, step, rates.factors, scratch
     )
     if told and known.bridges[0].listed > 0:
         content.learn(
             known, scratch, update.recent_items, rates.factors.negatives, rates.factors.rate
         )
     popularity.learn(items[item].popularity, at, rates.popularity_half_life)
-    items[item].tone = toned(np.float64(items[item].popularity.weight))
+    profiles[item].tone = toned(np.float64(items[item].popularity.weight))
     if update.category_index >= 0:
-        categorize(items, item, categories, update.category_index)
+        categorize(profiles[item], categories, update.category_index)
 
 
 @kernel
@@ -271,12 +280,12 @@ def learn_category(
 
 @kernel
 def learn_query(
-    buckets: Rows[TransitionRow], items: Rows[ItemRow], update: Update, half_life: float
+    buckets: Rows[TransitionRow], profiles: Rows[ProfileRow], update: Update, half_life: float
 ) -> None:
     """Learn which category a query led to: the event's, else its item's if that is known."""
     category = int(update.category_index)
     if category < 0 and update.item_index >= 0:
-        category = int(items[update.item_index].category) - 1
+        category = int(profiles[update.item_index].category) - 1
     if category >= 0:
         query_buckets.learn(
             buckets, update.buckets, update.asked, category, update.occurred_at, half_life
@@ -286,7 +295,7 @@ def learn_query(
 @kernel
 def learn_updates(
     items: Rows[ItemRow],
-    factors: Rows[FactorRow],
+    profiles: Rows[ProfileRow],
     categories: Rows[CategoryRow],
     totals: Rows[TotalsRow],
     buckets: Rows[TransitionRow],
@@ -304,7 +313,7 @@ def learn_updates(
             learn_item(
                 items,
                 categories,
-                factors,
+                profiles,
                 known,
                 rings[0],
                 update,
@@ -317,4 +326,4 @@ def learn_updates(
             if update.item_index >= 0:
                 shelf.learn(categories[update.category_index].shelf, update.item_index)
         if update.asked > 0:
-            learn_query(buckets, items, update, rates.transition_half_life)
+            learn_query(buckets, profiles, update, rates.transition_half_life)

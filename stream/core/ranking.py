@@ -22,7 +22,7 @@ from stream.core.candidates import (
 from stream.core.clicks import ClicksRow
 from stream.core.compiled import kernel, outlined
 from stream.core.ids import NONE
-from stream.core.knowledge import ItemRow
+from stream.core.knowledge import ItemRow, ProfileRow
 from stream.core.migration_evidence import OutlookRow
 from stream.core.queries import HintRow
 from stream.core.recents import RecentsRow
@@ -106,7 +106,7 @@ def mix(desk: DeskRow, found: Rows[CandidateRow], count: int) -> None:
 
 @kernel
 def recognize(
-    desk: DeskRow, found: Rows[CandidateRow], recents: RecentsRow, items: Rows[ItemRow]
+    desk: DeskRow, found: Rows[CandidateRow], recents: RecentsRow, profiles: Rows[ProfileRow]
 ) -> None:
     """The cell of each recent item that is a candidate."""
     current = found[desk.places[0]].index if desk.places[0] >= 0 else -1
@@ -115,7 +115,7 @@ def recognize(
             continue
         candidate = found[desk.places[place]]
         both = current >= 0 and candidate.index >= 0
-        same = both and items[candidate.index].category == items[current].category
+        same = both and profiles[candidate.index].category == profiles[current].category
         desk.cells[place] = blend.cell_of(
             place, int(recents.counts[place]), same, int(recents.actions[place]),
             np.float64(candidate.score),
@@ -128,7 +128,7 @@ def settle(
     found: Rows[CandidateRow],
     count: int,
     recents: RecentsRow,
-    items: Rows[ItemRow],
+    profiles: Rows[ProfileRow],
     row: BlendRow,
     context: int,
 ) -> None:
@@ -142,7 +142,7 @@ def settle(
         candidate = found[place]
         if candidate.held == 0:
             mass += np.float64(candidate.score)
-            candidate.score *= items[candidate.index].tone
+            candidate.score *= profiles[candidate.index].tone
             toned += np.float64(candidate.score)
     left = max(LEAST_NEW, 1.0 - back) * blend.reach(row, context) / max(1e-3, 1.0 - had)
     scale = np.float32(left * mass / toned)
@@ -172,8 +172,8 @@ def score(shop: "ShopView", count: int, recents: RecentsRow, row: BlendRow) -> i
     context = context_of(desk, recents, shop.items, shop.queries.hints[0])
     weigh(desk, found, count, row, context)
     mix(desk, found, count)
-    recognize(desk, found, recents, shop.items)
-    settle(desk, found, count, recents, shop.items, row, context)
+    recognize(desk, found, recents, shop.profiles)
+    settle(desk, found, count, recents, shop.profiles, row, context)
     return context
 
 
@@ -214,7 +214,7 @@ def explain(
     What must not be listed is not named as that either, unless it is merely sold out.
     """
     entry.index = candidate.index
-    entry.item_id = selection.id_of(candidate, shop.factors, recents)
+    entry.item_id = selection.id_of(candidate, shop.profiles, recents)
     entry.score = candidate.score
     entry.because = NONE
     if candidate.held:
@@ -227,7 +227,7 @@ def explain(
     entry.reason = reason_of(channel, candidate, desk, shop.queries.hints[0])
     entry.share = np.float32(mine / total)
     if channel <= CONNECTED:
-        source = shop.items[desk.recent[candidate.source]]
+        source = shop.profiles[desk.recent[candidate.source]]
         if standing.nameable(source.standing, hidden):
             entry.because = source.id
     elif channel >= CATEGORY:

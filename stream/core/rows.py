@@ -35,7 +35,7 @@ def zeros(count: int, layout: Layout, row: type[Row_co]) -> Rows[Row_co]:
 
     Zeros matter: the padding between fields is hashed and stored too.
     """
-    if layout.names != tuple(row.__annotations__):
+    if layout.names != _fields(row):
         raise ValueError(f"{row.__name__} and its layout differ: {layout.names}")
     taken = [name for name in layout.names if hasattr(np.record, name)]
     if taken:
@@ -43,6 +43,12 @@ def zeros(count: int, layout: Layout, row: type[Row_co]) -> Rows[Row_co]:
         raise ValueError(f"fields can't be named like NumPy's methods: {taken}")
     # A recarray, so that row.field also works when the kernels run uncompiled.
     return cast(Rows[Row_co], np.zeros(count, layout).view(np.recarray))
+
+
+def _fields(row: type) -> tuple[str, ...]:
+    """The names that a class declares, those of the classes it widens first."""
+    every = [vars(kind).get("__annotations__", {}) for kind in reversed(row.__mro__)]
+    return tuple(name for names in every for name in names)
 
 
 def copied(source: NDArray[np.void], count: int) -> Rows[Any]:

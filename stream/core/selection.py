@@ -17,8 +17,7 @@ import numpy as np
 from stream.core import factorization, standing, taste
 from stream.core.candidates import NOTHING, CandidateRow, Listing
 from stream.core.compiled import kernel, outlined
-from stream.core.factorization import FactorRow
-from stream.core.knowledge import ItemRow
+from stream.core.knowledge import ProfileRow
 from stream.core.recents import RecentsRow
 from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows, UInt8s
 from stream.core.standing import UNKNOWN
@@ -88,22 +87,22 @@ def listing(settings: Settings) -> Listing:
 
 
 @kernel
-def id_of(candidate: CandidateRow, factors: Rows[FactorRow], recents: RecentsRow) -> int:
+def id_of(candidate: CandidateRow, profiles: Rows[ProfileRow], recents: RecentsRow) -> int:
     """A candidate's id; one that the shop has no row of is the shopper's own."""
     if candidate.index < 0:
         return int(recents.items[candidate.held - 1])
-    return int(factors[candidate.index].id)
+    return int(profiles[candidate.index].id)
 
 
 @kernel
 def beats(
-    found: Rows[CandidateRow], one: int, other: int, factors: Rows[FactorRow], recents: RecentsRow
+    found: Rows[CandidateRow], one: int, other: int, profiles: Rows[ProfileRow], recents: RecentsRow
 ) -> bool:
     """Whether a candidate scores above another; ties go to the lower id."""
     mine, its = found[one].score, found[other].score
     if mine != its:
         return bool(mine > its)
-    return id_of(found[one], factors, recents) < id_of(found[other], factors, recents)
+    return id_of(found[one], profiles, recents) < id_of(found[other], profiles, recents)
 
 
 @kernel
@@ -127,12 +126,12 @@ def remove(row: ChoiceRow, end: int, spot: int) -> None:
 @kernel
 def insert(
     row: ChoiceRow, end: int, room: int, place: int, category: int, found: Rows[CandidateRow],
-    factors: Rows[FactorRow], recents: RecentsRow,
+    profiles: Rows[ProfileRow], recents: RecentsRow,
 ) -> int:  # fmt: skip
     """Put a candidate where its score belongs, the last out of a full pool; how many it holds."""
     end = min(end + 1, room)
     spot = end - 1
-    while spot > 0 and beats(found, place, row.pool[spot - 1], factors, recents):
+    while spot > 0 and beats(found, place, row.pool[spot - 1], profiles, recents):
         row.pool[spot], row.categories[spot] = row.pool[spot - 1], row.categories[spot - 1]
         spot -= 1
     row.pool[spot], row.categories[spot] = place, category
@@ -141,8 +140,8 @@ def insert(
 
 @kernel
 def gather(
-    row: ChoiceRow, room: int, found: Rows[CandidateRow], count: int, items: Rows[ItemRow],
-    factors: Rows[FactorRow], recents: RecentsRow, listing: Listing,
+    row: ChoiceRow, room: int, found: Rows[CandidateRow], count: int,
+    profiles: Rows[ProfileRow], recents: RecentsRow, listing: Listing,
 ) -> int:  # fmt: skip
     """Find the best up to `room` candidates that may be listed, best first; how many.
 
@@ -154,21 +153,21 @@ def gather(
         candidate = found[place]
         if not candidate.score > NOTHING or candidate.left_out:
             continue
-        if end == room and not beats(found, place, row.pool[end - 1], factors, recents):
+        if end == room and not beats(found, place, row.pool[end - 1], profiles, recents):
             continue
         index, flags, category = int(candidate.index), UNKNOWN, 0
         if index >= 0:
-            flags, category = int(items[index].standing), int(items[index].category)
+            flags, category = int(profiles[index].standing), int(profiles[index].category)
         if not standing.listable(flags, listing.hidden):
             continue
         if listing.per_category > 0 and category > 0:
             last = rival(row, end, category, listing.per_category)
             if last >= 0:
-                if not beats(found, place, row.pool[last], factors, recents):
+                if not beats(found, place, row.pool[last], profiles, recents):
                     continue
                 remove(row, end, last)
                 end -= 1
-        end = insert(row, end, room, place, category, found, factors, recents)
+        end = insert(row, end, room, place, category, found, profiles, recents)
     return end
 
 
@@ -189,12 +188,14 @@ def likeness(row: ChoiceRow, one: int, other: int, mine: Float32s, its: Float32s
 
 
 @kernel
-def measure(row: ChoiceRow, held: int, found: Rows[CandidateRow], factors: Rows[FactorRow]) -> None:
+def measure(
+    row: ChoiceRow, held: int, found: Rows[CandidateRow], profiles: Rows[ProfileRow]
+) -> None:
     """Find the lengths of the pool's vectors."""
     for spot in range(held):
         index, row.lengths[spot] = int(found[row.pool[spot]].index), 0.0
-        if index >= 0 and factorization.trained(factors[index]):
-            outward = factors[index].outward
+        if index >= 0 and factorization.trained(profiles[index]):
+            outward = profiles[index].outward
             row.lengths[spot] = math.sqrt(np.float64(factorization.product(outward, outward)))
 
 
@@ -223,14 +224,14 @@ def best(
 
 @kernel
 def approach(
-    row: ChoiceRow, held: int, spot: int, found: Rows[CandidateRow], factors: Rows[FactorRow]
+    row: ChoiceRow, held: int, spot: int, found: Rows[CandidateRow], profiles: Rows[ProfileRow]
 ) -> None:
     """Let the rest of the pool know how like the chosen spot they are."""
     # Of an item without a row any vector will do: its length says that it has learned none.
-    mine = factors[max(0, found[row.pool[spot]].index)].outward
+    mine = profiles[max(0, found[row.pool[spot]].index)].outward
     for other in range(held):
         if not row.taken[other]:
-            its = factors[max(0, found[row.pool[other]].index)].outward
+            its = profiles[max(0, found[row.pool[other]].index)].outward
             alike = likeness(row, spot, other, mine, its)
             row.nearness[other] = max(row.nearness[other], alike)
 
@@ -254,20 +255,20 @@ def prepare(row: ChoiceRow, held: int) -> None:
 
 @outlined
 def spread(
-    row: ChoiceRow, held: int, size: int, found: Rows[CandidateRow], factors: Rows[FactorRow],
+    row: ChoiceRow, held: int, size: int, found: Rows[CandidateRow], profiles: Rows[ProfileRow],
     diversity: int, weight: float,
 ) -> None:  # fmt: skip
     """Choose `size` of the pool, each the one worth most beside those before it."""
     prepare(row, held)
     if diversity == MMR:
-        measure(row, held, found, factors)
+        measure(row, held, found, profiles)
     for number in range(size):
         if diversity == CALIBRATED:
             weigh(row, number + 1)
         spot = best(row, held, found, weight, diversity)
         row.chosen[number], row.taken[spot] = row.pool[spot], 1
         if diversity == MMR:
-            approach(row, held, spot, found, factors)
+            approach(row, held, spot, found, profiles)
         elif row.slots[spot] >= 0:
             row.entries[row.slots[spot]] += 1
 
@@ -286,13 +287,13 @@ def choose(shop: "ShopView", size: int, count: int, recents: RecentsRow, listing
     if diversity == NONE:
         room = min(size, room)
     held = gather(
-        row, room, shop.candidates, count, shop.items, shop.factors, recents, listing
+        row, room, shop.candidates, count, shop.profiles, recents, listing
     )  # fmt: skip
     used = min(size, held)
     if diversity == NONE:
         for spot in range(used):
             row.chosen[spot] = row.pool[spot]
     else:
-        spread(row, held, used, shop.candidates, shop.factors, diversity, listing.diversity_weight)
+        spread(row, held, used, shop.candidates, shop.profiles, diversity, listing.diversity_weight)
     row.taste.used = 0
     return used

@@ -23,9 +23,17 @@ from stream.core.candidates import CandidateRow, DeskRow
 from stream.core.catalog import Catalog
 from stream.core.content import Content
 from stream.core.events import cutter
-from stream.core.factorization import FactorRow, RingRow, ScratchRow
+from stream.core.factorization import RingRow, ScratchRow
 from stream.core.ids import identify
-from stream.core.knowledge import TOTALS, UPDATE, CategoryRow, ItemRow, TotalsRow, Update
+from stream.core.knowledge import (
+    TOTALS,
+    UPDATE,
+    CategoryRow,
+    ItemRow,
+    ProfileRow,
+    TotalsRow,
+    Update,
+)
 from stream.core.numbering import Identified, Numbering, find_all
 from stream.core.queries import Queries
 from stream.core.ranking import RankedRow
@@ -51,7 +59,7 @@ class ShopView(NamedTuple):
     """
 
     items: Rows[ItemRow]
-    factors: Rows[FactorRow]
+    profiles: Rows[ProfileRow]
     cells: Rows[Cell]
     categories: Rows[CategoryRow]
     totals: Rows[TotalsRow]
@@ -136,7 +144,7 @@ class ShopModel:
         self._cut = cutter(settings.category_level)
         self._rates = knowledge.rates(settings)
         self._barred = Barred.by(settings)
-        self.factors = zeros(1, factorization.layout(settings.factors), FactorRow)
+        self.profiles = zeros(1, knowledge.profile_layout(settings), ProfileRow)
         """One row to each of `items`, under the same number."""
         self.items = Numbering(knowledge.item_layout(settings), ItemRow, self._begin)
         self.categories = Numbering(knowledge.category_layout(settings), CategoryRow, self._welcome)
@@ -184,7 +192,7 @@ class ShopModel:
         items, categories = self.items, self.categories
         return ShopView(
             items.rows,
-            self.factors,
+            self.profiles,
             items.cells,
             categories.rows,
             self._totals,
@@ -255,10 +263,10 @@ class ShopModel:
         return model
 
     def _begin(self, items: Rows[ItemRow], first: int, last: int) -> None:
-        if last > len(self.factors):
-            self.factors = grown(self.factors, last)
-        knowledge.begin(self.factors, items, first, last, self.settings.seed)
-        _bar(items, first, last, self._barred.items, BARRED)
+        if last > len(self.profiles):
+            self.profiles = grown(self.profiles, last)
+        knowledge.begin(self.profiles, items, first, last, self.settings.seed)
+        _bar(self.profiles, first, last, self._barred.items, BARRED)
 
     def _welcome(self, categories: Rows[CategoryRow], first: int, last: int) -> None:
         knowledge.welcome(self._totals[0], last - first)
@@ -292,7 +300,7 @@ class ShopModel:
         _name(self.items, item_of, columns.item, message.names)
         _name(self.categories, category_of, columns.category, message.names)
         knowledge.learn_updates(
-            self.items.rows, self.factors, self.categories.rows, self._totals,
+            self.items.rows, self.profiles, self.categories.rows, self._totals,
             self.queries.rows, self.catalog.content, self._ring, updates, self.applied,
             self._rates, self._scratch,
         )  # fmt: skip
@@ -300,15 +308,16 @@ class ShopModel:
 
     def _forget(self) -> None:
         """Keep the items that are touched most, all under new numbers."""
+        used, profiles = self.items.used_rows(), np.asarray(self.profiles)[: self.items.used]
         map = forgetting.renumbering(
-            self.items.used_rows(), self.settings.most_items, self._rates.popularity_half_life
+            used, profiles, self.settings.most_items, self._rates.popularity_half_life
         )
         names = [self.items.names[number] for number in map.kept.tolist()]
-        rows = forgetting.kept_rows(self.items.used_rows(), map)
+        rows = forgetting.kept_rows(used, map)
         forgetting.relink(rows, map)
-        factors = forgetting.kept_rows(np.asarray(self.factors)[: self.items.used], map)
+        profiles = forgetting.kept_rows(profiles, map)
         self.items.refill(rows, names)
-        self.factors = copied(factors, max(1, len(factors)))
+        self.profiles = copied(profiles, max(1, len(profiles)))
         forgetting.restock(self.categories.used_rows(), map)
         forgetting.rewrite(np.asarray(self._ring)[0], map)
         self.catalog.keep(map)
@@ -325,10 +334,10 @@ class ShopModel:
         for number, category, item in zip(numbers.tolist(), categories, entries.items, strict=True):
             row, new = self.items.rows[number], not self.catalog.listed(number)
             self.catalog.take(number, item)
-            knowledge.tell(self.items.rows, number, standing.of(item))
+            knowledge.tell(self.profiles[number], standing.of(item))
             if category is None:
                 continue
-            knowledge.categorize(self.items.rows, number, self.categories.rows, number_of[category])
+            knowledge.categorize(self.profiles[number], self.categories.rows, number_of[category])
             if new and row.popularity.weight == 0.0:
                 shelf.arrive(self.categories.rows[number_of[category]].arrivals, number)
 
@@ -342,16 +351,16 @@ class ShopModel:
         return self.applied, highest, *names, entries, list(self.catalog.sources)
 
     def _layouts(self) -> list[Layout]:
-        known = [self.items.rows, self.factors, self.categories.rows]
+        known = [self.items.rows, self.profiles, self.categories.rows]
         own = [self._totals, self._ring, self.queries.rows]
         return [*(table.dtype for table in [*known, *own]), *self.catalog.layouts()]
 
     def _arrays(self) -> list[UInt8s]:
         """Views of the bytes that count."""
-        factors = np.asarray(self.factors)[: self.items.used]
+        profiles = np.asarray(self.profiles)[: self.items.used]
         items, categories = self.items.used_rows(), self.categories.used_rows()
         own = [self._totals, self._ring, self.queries.rows, *self.catalog.tables()]
-        arrays = [items, factors, categories, *(np.asarray(rows) for rows in own)]
+        arrays = [items, profiles, categories, *(np.asarray(rows) for rows in own)]
         return [array.view(np.ndarray).view(np.uint8).reshape(-1) for array in arrays]
 
     def _refuse_beyond(self, columns: Columns) -> None:
@@ -375,12 +384,12 @@ class ShopModel:
             )
 
     def _take(self, header: Header, arrays: list[memoryview]) -> None:
-        items, factors, categories, totals, ring, queries, contents, bridges = (
+        items, profiles, categories, totals, ring, queries, contents, bridges = (
             np.frombuffer(array, layout)
             for array, layout in zip(arrays, self._layouts(), strict=True)
         )
         self.items.refill(items, header.item_names)
-        self.factors = copied(factors, max(1, len(factors)))
+        self.profiles = copied(profiles, max(1, len(profiles)))
         self.categories.refill(categories, header.category_names)
         self._totals = copied(totals, 1)
         self._ring = copied(ring, 1)

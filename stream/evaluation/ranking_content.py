@@ -118,10 +118,10 @@ class _Judge:
         self._name_of = dict(zip(self._ids, case.names, strict=True))
         self._place = {number: place for place, number in enumerate(held)}
         self._rows = np.array([model.items.number_of(self._ids[n]) for n in held], np.int32)
-        self._groups = np.asarray(model.items.rows)["category"][self._rows]
+        self._groups = np.asarray(model.profiles)["category"][self._rows]
         layout = recents.layout(2 * RECENT)
         self._recents: dict[int, RecentsRow] = defaultdict(lambda: zeros(1, layout, RecentsRow)[0])
-        groups = np.asarray(model.items.rows)["category"]
+        groups = np.asarray(model.profiles)["category"]
         self._sizes = np.bincount(groups)[self._groups]
         self._taken = np.zeros(model.categories.used + 1)
         self._shoppers: list[int] = []
@@ -158,7 +158,7 @@ class _Judge:
     def _count(self, item: int) -> None:
         number = self._model.items.number_of(self._ids[item])
         if number >= 0:
-            self._taken[int(self._model.items.rows[number].category)] += 1.0
+            self._taken[int(self._model.profiles[number].category)] += 1.0
 
     def _ask(self, event: int, item: int, row: RecentsRow) -> None:
         model, place = self._model, self._place[item]
@@ -167,7 +167,7 @@ class _Judge:
             np.int32,
         )
         query = np.zeros(self._case.settings.factors, np.float32)
-        if not factorization.look(query, model.factors, recent) > 0.0:
+        if not factorization.look(query, model.profiles, recent) > 0.0:
             return
         self._shoppers.append(int(self._case.walk.shoppers[event]))
         for name, scores in self._scores(query, recent):
@@ -201,7 +201,7 @@ class _Judge:
         return named.get(source) or f"vector {self._model.catalog.sources[source - VECTOR]}"
 
     def _by_category(self, recent: Int32s) -> Float64s:
-        groups = np.asarray(self._model.items.rows)["category"]
+        groups = np.asarray(self._model.profiles)["category"]
         wanted = self._taken / max(1.0, self._taken.sum()) * 1e-3
         for lag, row in enumerate(recent.tolist()):
             if row >= 0 and groups[row] > 0:

@@ -62,7 +62,9 @@ def _measured(report: Report, items: int) -> Row:
             used = time.process_time() - used
         finally:
             replay.close()
-    megabytes = sum(np.asarray(rows).nbytes for rows in (shop.items.rows, shop.factors)) / (1 << 20)
+    megabytes = sum(np.asarray(rows).nbytes for rows in (shop.items.rows, shop.profiles)) / (
+        1 << 20
+    )
     return {
         "items": items,
         "CPU us an event": used / EVENTS * 1e6,

@@ -57,7 +57,7 @@ def fits(model: ShopModel, had: str, items: list[str]) -> list[float]:
     room.used = len(items)
     for place, name in enumerate(items):
         room.items[place] = model.items.number_of(identify(name))
-    query = np.array(model.factors[model.items.number_of(identify(had))].inward)
+    query = np.array(model.profiles[model.items.number_of(identify(had))].inward)
     content.fit(known, query, np.array([model.items.number_of(identify(had))], np.int32))
     return [float(fit) for fit in room.fits[: len(items)]]
 
@@ -205,8 +205,8 @@ def test_the_catalog_gives_new_items_and_categories_numbers_names_and_a_place() 
 
     assert list(model.items.names) == ["dome", "mug"]
     assert list(model.categories.names) == ["tents > family"]
-    assert model.items.rows[0].category == 1
-    assert model.items.rows[1].category == 0
+    assert model.profiles[0].category == 1
+    assert model.profiles[1].category == 0
     assert model.categories.rows[0].arrivals.written == 1
     assert model.entries["tents > family"].name == "Family tents"
 

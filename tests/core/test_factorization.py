@@ -65,7 +65,7 @@ def test_vectors_agree_with_the_slow_reference(
 
     for name in set(items):
         id = identify(name)
-        row = model.factors[model.items.number_of(id)]
+        row = model.profiles[model.items.number_of(id)]
         assert row.inward.tolist() == pytest.approx(slow.inward[id], rel=1e-5, abs=1e-6)
         assert row.outward.tolist() == pytest.approx(slow.outward[id], rel=1e-5, abs=1e-6)
         assert float(row.inward_squares) == pytest.approx(slow.squares_in[id], rel=1e-4)
@@ -77,8 +77,8 @@ def test_a_new_item_starts_where_its_id_says_whoever_came_first() -> None:
     first.apply(message([SlowUpdate(0.0, "tent", ()), SlowUpdate(0.0, "drum", ())]))
     second.apply(message([SlowUpdate(0.0, "drum", ()), SlowUpdate(0.0, "tent", ())]))
 
-    assert first.factors[0].inward.tolist() == second.factors[1].inward.tolist()
-    assert abs(first.factors[0].inward).max() <= 0.3
+    assert first.profiles[0].inward.tolist() == second.profiles[1].inward.tolist()
+    assert abs(first.profiles[0].inward).max() <= 0.3
 
 
 def test_the_ring_forgets_what_came_before_its_length() -> None:

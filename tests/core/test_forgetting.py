@@ -49,7 +49,7 @@ def known(model: ShopModel, name: str) -> tuple[object, ...]:
         model.items.names[row.transitions.neighbors[slot]]: row.transitions.weights[slot].tolist()
         for slot in range(row.transitions.used)
     }
-    vectors = model.factors[number]
+    vectors = model.profiles[number]
     return row.id, float(row.popularity.weight), links, int(vectors.id)
 
 
@@ -60,7 +60,7 @@ def test_nothing_points_at_what_is_gone() -> None:
     links = rows["transitions"]
     slots = np.arange(links["neighbors"].shape[1]) < links["used"][:, np.newaxis]
     assert (links["neighbors"][slots] < used).all()
-    assert np.asarray(model.factors)["id"][:used].tolist() == rows["id"].tolist()
+    assert np.asarray(model.profiles)["id"][:used].tolist() == rows["id"].tolist()
     for category in np.asarray(model.categories.rows)[: model.categories.used]:
         shelf = category["shelf"]
         assert (shelf["items"][: shelf["used"]] < used).all()
@@ -102,7 +102,7 @@ def test_what_is_kept_out_of_lists_is_not_forgotten() -> None:
     model.apply(message(things(150, 151), first=1000))
 
     assert model.items.used <= 100
-    assert model.items.rows[model.items.number_of(identify("thing 0"))].standing == ADULT
+    assert model.profiles[model.items.number_of(identify("thing 0"))].standing == ADULT
 
 
 def features(model: ShopModel, name: str) -> list[int]:

@@ -79,10 +79,10 @@ def a_world(seed: int, count: int = 25) -> World:
     world = World({}, {}, {}, dict(zip(GROUPS, random.dirichlet([1, 1, 1]), strict=True)), view,
                   HAD[0])  # fmt: skip
     for item in range(len(ITEMS)):
-        row, factors = view.items[item], view.factors[item]
+        row = view.profiles[item]
         row.category, row.standing = int(random.integers(0, 4)), 0
-        factors.outward_squares = 0.01 if random.random() < 0.3 else 1.0
-        factors.outward[:] = random.normal(size=SMALL.factors)
+        row.outward_squares = 0.01 if random.random() < 0.3 else 1.0
+        row.outward[:] = random.normal(size=SMALL.factors)
     places = [*random.permutation(len(ITEMS))[:count].tolist(), -1, -1]
     for place, item in enumerate(places):
         candidate = view.candidates[place]
@@ -92,10 +92,10 @@ def a_world(seed: int, count: int = 25) -> World:
         candidate.score = np.float32(random.choice([0.1, 0.25, 0.5, 1.0, random.random()]))
         name = world.named(place)
         world.scores[name] = float(candidate.score)
-        if item >= 0 and view.items[item].category:
-            world.category_of[name] = GROUPS[view.items[item].category - 1]
-        if item >= 0 and view.factors[item].outward_squares > 0.01:
-            world.vectors[name] = [float(x) for x in view.factors[item].outward]
+        if item >= 0 and view.profiles[item].category:
+            world.category_of[name] = GROUPS[view.profiles[item].category - 1]
+        if item >= 0 and view.profiles[item].outward_squares > 0.01:
+            world.vectors[name] = [float(x) for x in view.profiles[item].outward]
     return world
 
 
@@ -167,8 +167,8 @@ def test_what_is_hidden_is_as_if_it_were_no_candidate(
     )
     for item in range(len(ITEMS)):
         flags = (BLOCKED, ADULT, OUT_OF_STOCK)
-        world.view.items[item].standing = sum(flag for flag in flags if random.random() < 0.2)
-    out = {name for item, name in enumerate(ITEMS) if world.view.items[item].standing & hidden}
+        world.view.profiles[item].standing = sum(flag for flag in flags if random.random() < 0.2)
+    out = {name for item, name in enumerate(ITEMS) if world.view.profiles[item].standing & hidden}
     found = world.choose(listing, size)
     assert not out & set(found)
     assert not set(STRANGERS) & set(found)
@@ -193,8 +193,8 @@ def test_unlike_items_come_before_more_of_the_same() -> None:
     for place, (score, vector) in enumerate([(1.0, [1, 0]), (0.9, [1, 0.1]), (0.5, [0, 1])]):
         item = world.view.candidates[place].index
         world.view.candidates[place].score = np.float32(score)
-        world.view.factors[item].outward_squares = 1.0
-        world.view.factors[item].outward[:] = [*vector, *[0] * (SMALL.factors - 2)]
+        world.view.profiles[item].outward_squares = 1.0
+        world.view.profiles[item].outward[:] = [*vector, *[0] * (SMALL.factors - 2)]
     tent, other, lamp = (world.named(place) for place in range(3))
     mmr = EVERYTHING._replace(hidden=UNKNOWN, diversity=MMR, diversity_weight=0.5)
 
@@ -207,7 +207,7 @@ def test_a_calibrated_list_has_the_proportions_of_the_taste() -> None:
     world = a_world(0, 38)
     for place in range(38):
         sport = place % 2
-        world.view.items[world.view.candidates[place].index].category = 2 if sport else 1
+        world.view.profiles[world.view.candidates[place].index].category = 2 if sport else 1
         world.view.candidates[place].score = np.float32(0.011 if sport else 0.01)
     world.taste = {"camping": 0.75, "sport": 0.25}
     listing = EVERYTHING._replace(hidden=UNKNOWN, diversity=CALIBRATED, diversity_weight=0.9)
@@ -289,13 +289,13 @@ def test_sold_out_items_may_be_named_as_a_reason_and_others_not() -> None:
 def test_the_catalog_changes_its_own_flags_and_leaves_those_of_the_settings() -> None:
     model = ShopModel(SMALL_AND_BARRED)
     numbers = model.items.numbers(np.array([identify("tent")], np.int64), np.zeros(1, np.int32))
-    row = model.items.rows[int(numbers[0])]
+    row = model.profiles[int(numbers[0])]
     assert row.standing == BARRED
-    knowledge.tell(model.items.rows, 0, ADULT | OUT_OF_STOCK)
+    knowledge.tell(row, ADULT | OUT_OF_STOCK)
     assert row.standing == BARRED | ADULT | OUT_OF_STOCK
-    knowledge.tell(model.items.rows, 0, BLOCKED | BARRED_CATEGORY)
+    knowledge.tell(row, BLOCKED | BARRED_CATEGORY)
     assert row.standing == BARRED | BLOCKED
-    knowledge.tell(model.items.rows, 0, 0)
+    knowledge.tell(row, 0)
     assert row.standing == BARRED
 
 

@@ -135,7 +135,7 @@ def test_an_item_knows_its_newest_category() -> None:
         message([SlowUpdate(0.0, "lamp", (), "camping", (), 2), SlowUpdate(0.0, "tent", ())])
     )
 
-    categories = [int(model.items.rows[number].category) for number in range(2)]
+    categories = [int(model.profiles[number].category) for number in range(2)]
     assert [model.categories.names[categories[0] - 1], categories[1]] == ["camping", 0]
 
 

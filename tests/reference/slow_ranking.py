@@ -89,7 +89,7 @@ def stock(model: ShopModel, parts: dict[str, list[float]], expected: dict[str, f
 
 def compare(model: ShopModel, parts: dict[str, list[float]], shopper: list[Had]) -> None:
     """How well factors fit: a softmax over all candidates."""
-    names, factors = model.items.names, model.factors
+    names, factors = model.items.names, model.profiles
     known = [had.item for had in shopper[:5] if had.item in names]
     total = sum(0.7**lag for lag in range(len(known)))
     query = [
@@ -133,7 +133,7 @@ def scores(
     compare(model, parts, shopper)
 
     current = shopper[0].item if shopper else ""
-    rows = model.items.rows
+    rows, profiles = model.items.rows, model.profiles
     known = float(rows[names.index(current)].transitions.total) if current in names else 0.0
     many = 0 if len(shopper) == 1 else (1 if len(shopper) <= 3 else 2)
     context = 3 * many + (0 if known < 10 else (1 if known < 40 else 2))
@@ -150,12 +150,12 @@ def scores(
         same = (
             current in names
             and name in names
-            and rows[names.index(name)].category == rows[names.index(current)].category
+            and profiles[names.index(name)].category == profiles[names.index(current)].category
         )
         number = cell(shopper, place, same, mixed[name])
         back[name] = float(blend.taken[number] / blend.shown[number])
     new = {name: mixed[name] for name in parts if name not in places}
-    toned = {name: mixed[name] * float(rows[names.index(name)].tone) for name in new}
+    toned = {name: mixed[name] * float(profiles[names.index(name)].tone) for name in new}
     left = max(0.05, 1 - sum(back.values())) * float(blend.found[context] / blend.sought[context])
     left /= max(1e-3, 1 - sum(mixed[name] for name in places))
     scale = left * sum(new.values()) / sum(toned.values()) if sum(toned.values()) else 0.0
