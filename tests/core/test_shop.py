@@ -201,7 +201,7 @@ def hash_of_a_run() -> str:
     return model.hash()
 
 
-GOLDEN = "9377463abbde0519f5161257d760fe78"
+GOLDEN = "3d5b778b7f5b78dbfb8f201c37aae56c"
 
 
 def test_plain_python_gives_the_same_bytes_as_compiled_code() -> None:
