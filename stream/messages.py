@@ -401,6 +401,10 @@ class RankQuestion(
         list[GivenName], Meta(max_length=512, description="looked at lately, newest first")
     ] = []
     category: Annotated[GivenName | None, Meta(description="where the shopper is now")] = None
+    query: Annotated[
+        Annotated[str, Meta(max_length=512)] | None,
+        Meta(description="what the shopper just searched for"),
+    ] = None
     k: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="entries, at most `list_size`, which it is if it is missing"),

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.core import engine_rows, on_demand
+from stream.core import engine_rows, on_demand, open_query
 from stream.core.blend import Blend, BlendRow
 from stream.core.clicks import Clicks, ClicksRow
 from stream.core.codes import LAYOUT as CODE
@@ -13,6 +13,7 @@ from stream.core.engine_rows import Rules
 from stream.core.ids import NONE, identify
 from stream.core.predictor import Predictor
 from stream.core.queries import Asking, BeliefRow
+from stream.core.query_buckets import asked
 from stream.core.rows import Float64s, Int32s, Layout, Rows, UInt8s, zeros
 from stream.core.shop import ShopModel
 from stream.core.shoppers import ShopperRow, layout
@@ -53,6 +54,10 @@ class Asked:
         """Nobody's row."""
         self.bytes[:] = 0
 
+    def search(self, query: str, at: float, buckets: int) -> None:
+        """Let whose row it is have searched for this just now."""
+        open_query.ask(self.row.pending, asked([query], buckets)[0], at, NONE)
+
 
 class Found(NamedTuple):
     """A list without names, and the shopper's interests."""
@@ -70,7 +75,7 @@ def manner(
 
 
 def found(
-    asked: Asked,
+    row: Asked,
     codes: Rows[CodeRow],
     names: list[str],
     shop: ShopModel,
@@ -81,14 +86,14 @@ def found(
     """The list of a row as it is; `names` are of the categories, by code."""
     view = shop.view
     used = on_demand.answer(
-        asked.row, codes, view, manner.ahead, manner.blend, manner.told, manner.belief,
+        row.row, codes, view, manner.ahead, manner.blend, manner.told, manner.belief,
         size, at, manner.popularity_half_life, manner.rules,
     )  # fmt: skip
     taste = np.asarray(view.choices)["taste"]
     held = int(taste["used"][0])
     shares = taste["shares"][0, :held].round(DIGITS).tolist()
     taste["used"][0] = 0
-    known = zip(asked.categories[:held].tolist(), shares, strict=True)
+    known = zip(row.categories[:held].tolist(), shares, strict=True)
     interests = [InterestShare(names[code], share) for code, share in known]
     interests.sort(key=lambda one: (-one.share, one.category))
     return Found(entries_of(np.asarray(view.ranked)[:used]), interests)
@@ -114,7 +119,7 @@ class Strangers:
         )
 
     def ranking(self, question: RankQuestion, shop: ShopModel) -> Ranking:
-        """A list after these items, in this category; what everybody takes if there is neither.
+        """A list after these items, in this category, for these words; without any, what all take.
 
         Raises
         ------
@@ -136,6 +141,8 @@ class Strangers:
             at,
             self._manner.rules,
         )
+        if question.query:
+            self._asked.search(question.query, at, self._settings.query_buckets)
         told = found(self._asked, codes, names, shop, self._manner, size, at)
         return Ranking(
             row="none",
@@ -158,7 +165,7 @@ class Strangers:
                 unknown.append(name)
                 continue
             items.append(identify(name))
-            categories.append(int(np.asarray(shop.items.rows)["category"][number]) - 1)
+            categories.append(int(shop.profiles[number].category) - 1)
         if question.category is not None:
             number = shop.categories.number_of(identify(question.category))
             if number < 0:

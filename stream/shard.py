@@ -230,9 +230,11 @@ class Shard:
         time = float(sessions.now(self._state.clock[0]))
         return time if np.isfinite(time) else None
 
-    def ranking(self, user: str, shop: ShopModel, k: int | None = None) -> Ranking:
+    def ranking(
+        self, user: str, shop: ShopModel, k: int | None = None, query: str | None = None
+    ) -> Ranking:
         """A list for a shopper as all stands now, by the rules of deltas; one who is new here
-        gets what everybody takes.
+        gets what everybody takes. With a `query`, as if the shopper had just searched for it.
 
         Asking changes nothing: no row, none of what was learned, nor who is in memory.
 
@@ -248,6 +250,8 @@ class Shard:
         if not known:
             self._asked.clear()
         at = max(self.clock() or 0.0, float(self._asked.last_at[0])) or on_demand.shop_time(shop)
+        if query:
+            self._asked.search(query, at, self.settings.query_buckets)
         self._codebook.meet(shop)
         told = on_demand.found(
             self._asked, self._codebook.rows, self.categories, shop, self._listing(shop), size, at

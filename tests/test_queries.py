@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from stream.core.shop import ShopModel
 from stream.core.updates import packed
-from stream.messages import RecommendationDelta
+from stream.messages import RankQuestion, RecommendationDelta
+from stream.on_demand import Strangers
 from stream.replay import Replay
 from stream.shard import LogRecord, Shard
 from stream.stored import StoredPartition
@@ -129,6 +130,19 @@ def test_a_search_that_nobody_made_before_asks_for_no_list(tmp_path: Path) -> No
 def test_a_newcomer_who_only_searches_gets_a_list(tmp_path: Path) -> None:
     (only,) = lists([search(0, ANN, "Stroller!")], tmp_path)
     assert only.items[0].reason.category == "strollers"
+
+
+def test_who_asks_for_a_list_may_say_what_is_searched_for(tmp_path: Path) -> None:
+    replay = Replay(tmp_path, 1, ROOMY)
+    replay.feed([*shopping(), *(one._replace(offset=120 + one.offset) for one in VIEWS)])
+    (shard,), shop = replay.shards, replay.shop
+    plain = shard.ranking("ann", shop).items
+    searched = shard.ranking("ann", shop, query="stroller").items
+    strangers = Strangers(ROOMY).ranking(RankQuestion(query="stroller"), shop).items
+    again = shard.ranking("ann", shop).items
+    replay.close()
+    assert again == plain != searched
+    assert searched[0].reason.category == strangers[0].reason.category == "strollers"
 
 
 def test_the_next_categories_shown_are_those_searched_for(tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ class Questions:
         own = None if user is None else partition_of(user.encode(), self._partitions)
         return Partitions(EVENTS, self._partitions, sorted(self._shards), own)
 
-    async def of_shopper(self, user: str, k: int | None) -> Ranking:
-        """A list for a shopper.
+    async def of_shopper(self, user: str, k: int | None, query: str | None) -> Ranking:
+        """A list for a shopper, who may have just searched for something.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Questions:
         shard = self._shards.get(partition)
         if shard is None:
             raise Elsewhere(partition)
-        return await self._compute.ask(shard.ranking, user, self._shop, k)
+        return await self._compute.ask(shard.ranking, user, self._shop, k, query)
 
     async def of_stranger(self, question: RankQuestion) -> Ranking:
         """A list for somebody of whom no more is known than the question says."""

@@ -20,7 +20,7 @@ from stream.messages import Ranking, RankQuestion
 from stream.settings import Settings
 from stream.topology.metrics import Metrics
 from stream.topology.questions import Elsewhere, Questions
-from stream.topology.web_requests import Refused, as_json, number, parameters, user_id
+from stream.topology.web_requests import Refused, as_json, number, parameters, user_id, words
 
 log = logging.getLogger(__name__)
 
@@ -232,15 +232,16 @@ class Web:
         return as_json(self._open_questions().partitions(user))
 
     async def _rank(self, request: web.Request) -> web.Response:
-        given = parameters(request, "user_id", "k")
+        given = parameters(request, "user_id", "k", "query")
         if "user_id" not in given:
             raise Refused(
                 400, "user_id is missing: ask /rank?user_id=U, or POST what is known of a stranger"
             )
         user, k = user_id(given["user_id"]), number("k", given["k"]) if "k" in given else None
+        query = words(given["query"]) if "query" in given else None
         questions = self._open_questions()
         try:
-            return await self._ranking(partial(questions.of_shopper, user, k))
+            return await self._ranking(partial(questions.of_shopper, user, k, query))
         except Elsewhere as elsewhere:
             told = msgspec.to_builtins(questions.partitions(user))
             raise Refused(

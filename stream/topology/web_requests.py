@@ -49,6 +49,13 @@ def user_id(given: str) -> str:
     return given
 
 
+def words(given: str) -> str:
+    """What a shopper typed into the search box."""
+    if len(given) > LONGEST_NAME:
+        raise Refused(400, f"query has {len(given)} characters: give at most {LONGEST_NAME}")
+    return given
+
+
 def number(name: str, given: str) -> int:
     """A parameter that is a whole number."""
     if not (given.isascii() and given.isdecimal() and len(given) < 10):
