@@ -10,17 +10,13 @@ import numpy as np
 
 from stream import on_demand
 from stream.codebook import Codebook
-from stream.core import clicks, engine, engine_rows, sessions
-from stream.core.blend import Blend
-from stream.core.clicks import Clicks, ReasonRecord
+from stream.core import engine, engine_rows, sessions
+from stream.core.clicks import ReasonRecord
 from stream.core.engine import GONE, ROW, TURN
-from stream.core.engine_rows import EVENT, PLACES, SLICE, Event, Learned
+from stream.core.engine_rows import EVENT, PLACES, SLICE, Event
 from stream.core.events import Forget, Touch
 from stream.core.horizon import Horizons, Pending, Standing
 from stream.core.ids import NONE, identify
-from stream.core.predictor import Predictor
-from stream.core.queries import Asking
-from stream.core.query_buckets import asked
 from stream.core.rows import Int64s, Rows, zeros
 from stream.core.sessions import DEADLINE, WITNESSES, Deadline
 from stream.core.shop import ShopModel
@@ -28,10 +24,12 @@ from stream.core.shoppers import layout
 from stream.core.tallies import Tallies, Told
 from stream.core.updates import LAYOUT as UPDATE
 from stream.core.updates import packed
+from stream.encoding import Encoder
 from stream.erasure import Erasures, without_deadlines, without_witness
 from stream.foretold import Foreteller
+from stream.lessons import Lessons
 from stream.messages import EVENTS, Period, PredictedAlert, Ranking, RankQuestion
-from stream.on_demand import Asked, Manner, Strangers, manner
+from stream.on_demand import Asked, Strangers
 from stream.outcome import Forgotten, Gathering, Numbered, Outcome, Writer
 from stream.reception import Reception
 from stream.settings import Settings
@@ -130,20 +128,11 @@ class Shard:
         self._writer = Writer(topic, partition, settings, self.categories)
         self._horizons = Horizons(settings)
         self._horizons.restore(self._checkpoint.foresight())
-        self._predictor = Predictor.of(settings)
-        if learned := self._checkpoint.learned(codec.PREDICTOR):
-            self._predictor = self._predictor.restored(learned)
-        self._blend = Blend.of()
-        if blended := self._checkpoint.learned(codec.BLEND):
-            self._blend = self._blend.restored(blended)
-        self._clicks = Clicks.of()
-        if told := self._checkpoint.learned(codec.CLICKS):
-            self._clicks = self._clicks.restored(told)
-        self._asking = Asking.of()
-        if believed := self._checkpoint.learned(codec.QUERIES):
-            self._asking = self._asking.restored(believed)
+        self._encoder = Encoder(
+            self._codebook, self._rules.followed, settings.query_buckets, self.counts
+        )
+        self._lessons = Lessons(settings, self._checkpoint)
         self._asked = Asked(self._codec.layout)
-        self._manner = manner(settings, self._predictor, self._blend, self._clicks, self._asking)
         self._foreteller = Foreteller(topic, partition, self.header.settings)
         self._tallies = Tallies(settings)
         self._tallies.restore(self._checkpoint.tallies())
@@ -254,7 +243,13 @@ class Shard:
             self._asked.search(query, at, self.settings.query_buckets)
         self._codebook.meet(shop)
         told = on_demand.found(
-            self._asked, self._codebook.rows, self.categories, shop, self._listing(shop), size, at
+            self._asked,
+            self._codebook.rows,
+            self.categories,
+            shop,
+            self._lessons.manner(len(shop.view.categories)),
+            size,
+            at,
         )
         return Ranking(
             user_id=user,
@@ -275,7 +270,7 @@ class Shard:
 
     def records(self) -> list[ReasonRecord]:
         """How entries of lists did, by reason, as impressions and clicks told."""
-        return clicks.records(self._clicks.rows[0])
+        return self._lessons.records()
 
     def standings(self) -> list[Standing]:
         """How the predictions of each horizon do."""
@@ -337,13 +332,7 @@ class Shard:
             names,
             self._tallies.take_changed(),
             self._horizons.changed(),
-            [
-                (codec.PREDICTOR, self._predictor.pack()),
-                (codec.BLEND, self._blend.pack()),
-                (codec.CLICKS, self._clicks.pack()),
-                (codec.FORGOTTEN, self.erasures.packed()),
-                (codec.QUERIES, self._asking.pack()),
-            ],
+            [*self._lessons.packed(), (codec.FORGOTTEN, self.erasures.packed())],
             removed,
             foresight_anew=bool(forgotten),
         )
@@ -417,7 +406,9 @@ class Shard:
         while first < len(touches):
             last = self._cut(touches, first)
             part = touches[first:last]
-            events = self._events(part, positions[first : last + 1], outcome)
+            events, asked = self._encoder.encode(part, positions[first : last + 1], outcome.names)
+            if asked is not None:
+                self._lessons.hear(asked)
             self._run_slice(events, part, shop, gathering, outcome, muted)
             quantities = np.array([touch.quantity for touch in part])
             late = self._tallies.add(events, quantities, outcome.names)
@@ -453,7 +444,8 @@ class Shard:
         rules = self._rules._replace(muted=muted)
         self._codebook.meet(shop)
         self._state = self._state._replace(codes=self._codebook.rows)
-        learned, view = self._learned(shop), shop.view
+        view, desk = shop.view, self._horizons.desk(self._state.codes, shop)
+        learned = self._lessons.learned(len(view.categories), self._horizons.own, desk)
         while done < len(events):
             self._make_room()
             done = engine.run(
@@ -475,19 +467,6 @@ class Shard:
         self._drop_deadlines([int(self._state.slots[slot].key)])
         self._residence.empty(slot)
         self.counts["inactive"] += 1
-
-    def _learned(self, shop: ShopModel) -> Learned:
-        """What the loop learns by beside the rows, with room for all of the shop's categories."""
-        desk = self._horizons.desk(self._state.codes, shop)
-        self._predictor = self._predictor.marking(len(shop.view.categories))
-        return Learned(
-            self._predictor, self._blend, self._clicks, self._asking, self._horizons.own, desk
-        )
-
-    def _listing(self, shop: ShopModel) -> Manner:
-        """What lists are made by, with room for all of the shop's categories."""
-        self._predictor = self._predictor.marking(len(shop.view.categories))
-        return self._manner._replace(ahead=self._predictor)
 
     def _take_foreseen(self, shop: ShopModel, outcome: Outcome) -> None:
         name_of = partial(self._codebook.name_of, shop=shop)
@@ -540,44 +519,6 @@ class Shard:
             np.asarray(grown)[:queued] = np.asarray(self._state.queue)[:queued]
             self._state = self._state._replace(queue=grown)
 
-    def _events(self, touches: list[Touch], positions: list[int], outcome: Outcome) -> Rows[Event]:
-        """The touches as rows for the loop; only the slots are still open.
-
-        `positions` holds the next touch's too, if there is one: a record may be cut here.
-        """
-        events = zeros(len(touches), EVENT, Event)
-        columns = np.asarray(events)
-        (_, times, items, categories, weights, actions, sessions, numbers, _, _, feedback,
-         sequences, places, marketing, texts) = zip(*touches, strict=True)  # fmt: skip
-        columns["occurred_at"] = times
-        columns["weight"] = weights
-        columns["position"] = positions[: len(touches)]
-        columns["action"] = actions
-        columns["session"] = sessions
-        columns["number"] = numbers
-        columns["feedback"] = feedback
-        columns["sequence"] = sequences
-        columns["place"] = places
-        columns["marketing"] = marketing
-        columns["left"] = -1
-        self._ask(columns, texts)
-        columns["item_id"] = [NONE if item is None else self._item(item, outcome) for item in items]
-        coded = [self._category(category, outcome) for category in categories]
-        columns["category"] = [code for code, _ in coded]
-        columns["category_id"] = [id for _, id in coded]
-        records = np.array(positions) // PLACES
-        columns["last"][-1] = 1
-        columns["last"][: len(records) - 1] = records[1:] != records[:-1]
-        return events
-
-    def _ask(self, columns: np.ndarray, texts: Sequence[str]) -> None:
-        """Hash what was searched for, if anything was."""
-        searches = [place for place, text in enumerate(texts) if text]
-        if searches:
-            columns["query"][searches] = np.arange(1, len(searches) + 1)
-            queries = asked([texts[place] for place in searches], self.settings.query_buckets)
-            self._asking = self._asking._replace(asked=queries)
-
     def _write_numbers(self, numbered: Sequence[Numbered]) -> None:
         """Tell shoppers' rows what their last alerts are called, where it was not foreseen."""
         for user, offset, numbers in numbered:
@@ -587,25 +528,6 @@ class Shard:
                 continue  # The shopper has begun anew since.
             self._state.slots[slot].dirty = 1
             alert.number, alert.delta, alert.returns_number = numbers
-
-    def _item(self, name: str, outcome: Outcome) -> int:
-        id = identify(name)
-        outcome.names[id] = name
-        return id
-
-    def _category(self, name: str | None, outcome: Outcome) -> tuple[int, int]:
-        """The partition's number of the category, in the order they came, and its id."""
-        if name is None:
-            self.counts["without_category"] += 1
-            return -1, NONE
-        known = self._codebook.code(name)
-        if known is None:
-            self.counts["categories_too_many"] += 1
-            return -1, NONE
-        if known[0] >= self._rules.followed:
-            self.counts["categories_not_followed"] += 1
-        outcome.names[known[1]] = name
-        return known
 
     def _begin(self, header: Header) -> Header:
         if self.settings.calibration is not None:
@@ -629,15 +551,12 @@ def warm_up(settings: Settings) -> None:
     """Compile every kernel, or load it from the cache, before the first event waits for it."""
     shop = ShopModel(settings)
     state, results = engine_rows.state(settings, 4), engine_rows.results(settings)
-    horizons = Horizons(settings)
+    horizons, view = Horizons(settings), shop.view
+    desk = horizons.desk(state.codes, shop)
+    learned = Lessons(settings, None).learned(len(view.categories), horizons.own, desk)
     engine.run(
-        state, results, shop.view,
-        Learned(
-            Predictor.of(settings), Blend.of(), Clicks.of(), Asking.of(), horizons.own,
-            horizons.desk(state.codes, shop),
-        ),
-        zeros(0, EVENT, Event), 0, 0, engine_rows.rules(settings),
-    )  # fmt: skip
+        state, results, view, learned, zeros(0, EVENT, Event), 0, 0, engine_rows.rules(settings)
+    )
     # More items than the smallest tables hold, so that growing them is compiled too.
     rows = np.zeros(32, UPDATE)
     rows["item_id"], rows["category_id"] = np.arange(1, 33), 1
