@@ -209,6 +209,9 @@ class Consumer:
     async def end_offsets(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         return {place: self._environment.end(place.topic) for place in places}
 
+    def highwater(self, place: TopicPartition) -> int:
+        return self._environment.end(place.topic)
+
     async def offsets_for_times(
         self, times: Mapping[TopicPartition, int]
     ) -> Mapping[TopicPartition, Stored | None]:

@@ -24,6 +24,8 @@ from tests.recovery.environment import Environment
 from tests.recovery.steps import Event
 from tests.toy_shop import SMALL
 
+BROKER = "environment"
+
 
 class Group:
     """The consumer group: whose generation counts. A member before it is a zombie."""
@@ -52,6 +54,8 @@ class Life:
             SMALL,
             checkpoint_seconds=draw.choice([0.001, 0.01, 60.0]),
             checkpoint_rows=draw.choice([1, 3, 6]),
+            snapshot_url=str(folder.parent / "snapshots"),
+            snapshot_every=draw.choice([0.001, 0.02, 60.0]),
         )
 
     async def live(self, until: int) -> None:
@@ -71,16 +75,15 @@ class Life:
     async def _work(self, until: int) -> None:
         publisher = _Watched(self)
         await publisher.start()
-        shop_folder = self.folder / SHOP
         snapshots = Snapshotter(self.folder, self._settings, self._compute)
         replica = Replica(
-            "environment", shop_folder, self._settings, self._compute, snapshots, Part()
+            BROKER, self.folder / SHOP, self._settings, self._compute, snapshots, Part()
         )
         try:
             await replica.catch_up()
             following = asyncio.ensure_future(replica.follow())
             try:
-                await self._serve(self._around(replica, snapshots, publisher), until)
+                await self._serve(self._around(replica, publisher, snapshots), until)
             finally:
                 following.cancel()
                 await asyncio.wait({following})
@@ -129,9 +132,9 @@ class Life:
         if self._acknowledged >= 0 and self._generation == self._group.generation:
             self._environment.commit(self._acknowledged + 1)
 
-    def _around(self, replica: Replica, snapshots: Snapshotter, publisher: Publisher) -> Around:
+    def _around(self, replica: Replica, publisher: Publisher, snapshots: Snapshotter) -> Around:
         return Around(
-            broker="environment",
+            broker=BROKER,
             group="group",
             state=self.folder,
             topic=EVENTS,
@@ -169,7 +172,7 @@ class _Watched(Publisher):
     """Counts what is sent by one who knows that its generation is over."""
 
     def __init__(self, life: Life) -> None:
-        super().__init__("environment")
+        super().__init__(BROKER)
         self._life = life
 
     async def deliver(self, packed: Any) -> None:

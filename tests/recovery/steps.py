@@ -15,6 +15,7 @@ from unittest import mock
 from stream.core.events import Decoder
 from stream.shard import Shard
 from stream.storage.checkpoint import Checkpoint
+from stream.storage.snapshots import Snapshots
 from stream.topology.outputs import Publisher
 from tests.recovery.environment import Environment, Producer
 
@@ -26,13 +27,14 @@ class Event:
 
     class Message(NamedTuple):
         value: Sequence[Any]
+        offset: int
 
     def __init__(self, records: Sequence[Any], acknowledged: Callable[[int], None]) -> None:
-        self.message = self.Message(records)
+        self.message = self.Message(records, records[-1].offset)
         self._acknowledged = acknowledged
 
     def ack(self) -> None:
-        self._acknowledged(self.message.value[-1].offset)
+        self._acknowledged(self.message.offset)
 
 
 STEPS: dict[str, tuple[type, str]] = {
@@ -44,6 +46,7 @@ STEPS: dict[str, tuple[type, str]] = {
     "write": (Checkpoint, "write"),
     "acknowledge": (Event, "ack"),
     "commit": (Environment, "commit"),
+    "snapshot": (Snapshots, "save"),
 }
 """Each step as the method that does it; a further one needs a line here and nothing else."""
 THAT_WAIT = ("decode", "apply", "pack", "deliver", "arrive", "write")
