@@ -166,6 +166,16 @@ class Snapshots:
         for name in whole[kept:]:
             self._remove(part, name)
 
+    def withdraw(self, part: str, before: int) -> int:
+        """Remove the snapshots from before an offset, of any settings, finished or not; how many.
+
+        They hold who was forgotten there.
+        """
+        gone = [name for name in self._names(part) if _offset_of(name) < before]
+        for name in gone:
+            self._remove(part, name)
+        return len(gone)
+
     def _remove(self, part: str, name: str) -> None:
         where = f"{self._root}/{part}/{name}"
         with self._reached("remove", f"{part}/{name}"):
@@ -249,6 +259,11 @@ def _unsealed(stored: bytes) -> Manifest:
 
 def _settings_of(name: str) -> str:
     return name.split("-")[1] if name.count("-") == 2 else ""
+
+
+def _offset_of(name: str) -> int:
+    """As `Manifest.name` has it."""
+    return int(name.split("-")[0]) - 1
 
 
 def _made_at(name: str) -> float:

@@ -152,11 +152,19 @@ class Snapshotter:
             made = self._snapshots.save(folder, what)
             log.info("%s: snapshot at offset %d, %d bytes", what.part, what.offset, made.size)
             self._snapshots.prune(what.part, what.settings, self._settings.snapshots_kept)
+            if what.header is not None and what.header.erasure is not None:
+                self._withdraw(what.part, what.header.erasure.offset)
         except StreamError as error:
             if not self._snapshots.closed:
                 log.error("%s; again in %g s", error, self._settings.snapshot_every)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _withdraw(self, part: str, before: int) -> None:
+        assert self._snapshots is not None
+        gone = self._snapshots.withdraw(part, before)
+        if gone:
+            log.info("%s: %d snapshots from before an erasure removed", part, gone)
 
     async def _taken(self, manifest: Manifest, path: Path) -> bool:
         assert self._snapshots is not None

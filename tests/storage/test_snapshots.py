@@ -132,6 +132,15 @@ def test_the_oldest_go_and_those_of_other_settings_stay(place: Snapshots, tmp_pa
     assert not old.exists()
 
 
+def test_those_from_before_an_erasure_go_whatever_their_settings(
+    place: Snapshots, tmp_path: Path
+) -> None:
+    for offset, settings in [(9, SETTINGS), (20, "other"), (30, SETTINGS), (41, SETTINGS)]:
+        snapshot(place, tmp_path, offset, settings)
+    assert place.withdraw(PART, before=30) == 2
+    assert (offsets(place), offsets(place, "other")) == ([41, 30], [])
+
+
 def test_given_up_while_it_is_made_there_is_none(place: Snapshots, tmp_path: Path) -> None:
     place.closed = True
     with pytest.raises(StreamError, match=r"can't write .*not wanted any more"):
