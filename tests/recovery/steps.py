@@ -47,6 +47,7 @@ STEPS: dict[str, tuple[type, str]] = {
     "acknowledge": (Event, "ack"),
     "commit": (Environment, "commit"),
     "snapshot": (Snapshots, "save"),
+    "scrub": (Checkpoint, "scrub"),
 }
 """Each step as the method that does it; a further one needs a line here and nothing else."""
 THAT_WAIT = ("decode", "apply", "pack", "deliver", "arrive", "write")
