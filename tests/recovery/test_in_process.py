@@ -21,7 +21,7 @@ stream = cache(Stream)
 def test_ended_before_or_after_any_step_it_goes_on_and_loses_nothing(seed: int, tell: Tell) -> None:
     draw = random.Random(seed)
     for step in STEPS:
-        number = draw.randint(1, min(9, stream(seed).counts[step]))
+        number = draw.randint(1, min(9, stream(seed).counts.get(step, 1)))
         for point in (Point(step, number, "before"), Point(step, 1, "after")):
             stream(seed).crash_at(point, seed)
     tell("ended by an exception at each step of a batch", 2 * len(STEPS))

@@ -131,7 +131,7 @@ class Stream:
 
     def point(self, draw: random.Random, step: str) -> Point:
         """Any time that an undisturbed run makes this step, as likely as another."""
-        number = draw.randint(1, self.counts[step])
+        number = draw.randint(1, self.counts.get(step, 1))
         return Point(step, number, "before" if draw.random() < 0.5 else "after")
 
     def crash_at(self, point: Point, seed: int, troubled: float = 0.0) -> Tried:
