@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from stream.core.shop import ShopView
 
 DOUBT = 100.0
-"""What holds for all queries is worth so many events in each bucket: k. With 3, 30, 100 and 300 the
-log-loss of the next category was 0.90, 0.75, 0.73 and 0.73 nats, after 6,000 simulated queries."""
+"""What holds for all queries is worth so many events in each bucket: k. With 1, 5, 30, 100 and 300
+the log-loss of the next category was 1.00, 0.85, 0.74, 0.71 and 0.71 nats over 6,000 simulated
+queries, in a prototype without pairs of words; over 1,500 it was 0.77 with 100, 0.87 with 300."""
 HEARD = 0.5
 """A bucket with fewer events left is one that nobody used."""
 KEPT = 16
