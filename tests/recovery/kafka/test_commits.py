@@ -8,6 +8,7 @@ from kafka import KafkaAdminClient
 
 from stream.messages import ALERTS, DELTAS, UPDATES
 from stream.topology.broker import Broker
+from stream.topology.inbox import CROWDED
 from tests.kafka import live
 from tests.recovery.kafka import afterwards
 from tests.recovery.table import Tell
@@ -63,16 +64,16 @@ def test_of_four_partitions_that_wait_none_is_left_behind(
 ) -> None:
     log = live.simulated(tmp_path / "events.jsonl", 80_000, users=400)
     afterwards.publish(kafka.address, log.read_bytes().splitlines())
-    ends, shares = live.ends(kafka.address), []
+    ends, seen = live.ends(kafka.address), []
     with live.LiveWorker(kafka.address, tmp_path / "state") as worker:
         worker.wait_for("assigned partitions")
         while (done := live.committed(kafka.address)) != ends:
-            shares.append([done.get(p, 0) / end for p, end in ends.items()])
+            seen.append([done.get(p, 0) for p in ends])
             time.sleep(0.2)
             assert worker.process.poll() is None, worker.log()
         assert worker.stop() == 0
-    under_way = [share for share in shares if 0 < max(share) < 1]
-    assert len(under_way) > 3
-    # A fetch of one partition holds at most 5,000 of its 20,000 records.
-    assert max(max(share) - min(share) for share in under_way) <= 0.5
+    under_way = [done for done in seen if 0 < max(done) < min(ends.values())]
+    assert under_way
+    # What may wait for a lane, which is committed at once, and one more fetch.
+    assert max(max(done) - min(done) for done in under_way) <= CROWDED + 5000 < min(ends.values())
     tell("four backlogged partitions served side by side", 1)
