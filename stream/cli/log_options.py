@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from stream.evaluation.logs import Log
     from stream.settings import Settings
 
+NO_OPTIONS = ("sort", "dead_letters")
+"""In memory a log is put in time order anyway, and dead letters are no log to learn from."""
 PARTS = {"completejourney": (2,)}
 """Which parts of the category paths of a preset are taken unless told otherwise."""
 
@@ -97,8 +99,7 @@ def log_options(
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def collected(*args: Any, **kwargs: Any) -> Any:
-            # In memory a log is put in time order anyway.
-            named = {name: kwargs.pop(name) for name in Sources._fields if name != "sort"}
+            named = {name: kwargs.pop(name) for name in Sources._fields if name not in NO_OPTIONS}
             sources = Sources(**named, sort=False)
             parts = kwargs.pop("parts") if by_part else None
             return command(*args, logs=StoredLogs(sources, parts), **kwargs)
