@@ -215,10 +215,10 @@ def test_what_must_not_be_listed_is_no_reason_either() -> None:
     hidden = NEW._replace(hidden=standing.ADULT | standing.OUT_OF_STOCK)
     tent = model.items.number_of(identify("tent"))
 
-    knowledge.tell(model.items.rows, tent, standing.OUT_OF_STOCK)
+    knowledge.tell(model.profiles[tent], standing.OUT_OF_STOCK)
     (entry,) = ranked(model, [Had("tent")], hidden)
     assert (entry.item, entry.reason, entry.because) == ("stove", "follows", "tent")
-    knowledge.tell(model.items.rows, tent, standing.ADULT)
+    knowledge.tell(model.profiles[tent], standing.ADULT)
     (entry,) = ranked(model, [Had("tent")], hidden)
     assert (entry.item, entry.reason, entry.because) == ("stove", "follows", None)
 
@@ -239,7 +239,7 @@ def test_what_the_shopper_had_is_not_listed_once_it_is_blocked() -> None:
     shopper, listing = [Had("boat"), Had("tent")], NEW._replace(hidden=standing.BLOCKED)
     assert [entry.item for entry in ranked(model, shopper, listing)] == ["tent"]
 
-    knowledge.tell(model.items.rows, model.items.number_of(identify("tent")), standing.BLOCKED)
+    knowledge.tell(model.profiles[model.items.number_of(identify("tent"))], standing.BLOCKED)
     assert ranked(model, shopper, listing) == []
 
 

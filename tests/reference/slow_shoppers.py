@@ -89,13 +89,17 @@ class SlowShoppers:
             one.alert.id = (offset, number)
         self.told += told
 
+    def witness(self, user: str, at: float) -> None:
+        """Somebody says what time it is."""
+        self.latest[user] = max(at, self.latest.get(user, -math.inf))
+
     def touch(self, offset: int, touch: Touch, told: list[Told]) -> None:
         user, at = touch.user_id, touch.occurred_at
         if user not in self.shoppers:
             slots = self.settings.detector_slots
             self.shoppers[user] = Shopper(SED(self.h, slots, self.gamma, self.ring()))
         own = self.shoppers[user]
-        self.latest[user] = max(at, self.latest.get(user, -math.inf))
+        self.witness(user, at)
         for name, shopper in self.shoppers.items():
             session = shopper.session
             if session and not session.late and self.end(session) < self.clock():
