@@ -24,7 +24,7 @@ class UserIdKey(Struct, frozen=True):
     --------
     >>> key = UserIdKey.of("correct horse battery staple")
     >>> key.pseudonym("u00137")
-    'b8bb1ce8f9d5b29a9f2fbf9eb44e4d1b'
+    '7f4bea35c2696141d81541e59aec8612'
     """
 
     check: str

@@ -119,10 +119,9 @@ def reason_class(reason: str) -> str:
     >>> reason_class("JSON is malformed: invalid character (byte 0)")
     'json'
     """
-    named = re.search(r"`\$\.(\w+)|^(\w+) |required field `(\w+)`", reason)
-    field = next((name for name in named.groups() if name), "") if named else ""
-    if field in FIELDS:
-        return field
+    for name in re.findall(r"^\w+|(?<=`\$\.)\w+|(?<=required field `)\w+", reason):
+        if name in FIELDS:
+            return str(name)
     for words, name in (("key:", "key"), ("max_value_bytes", "size"), ("malformed", "json")):
         if words in reason:
             return name
