@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 64 << 10
 """Of a request's body."""
 MOST_ASKED = 32
-"""Rankings under way at a time; each takes some 0.1 ms, so more would only wait."""
+"""Rankings under way at a time; each takes some 0.3 ms, so more would only wait."""
 MOST_CONNECTIONS = 256
 ANSWER_SECONDS = 5.0
 """What a request may take, its body included."""
