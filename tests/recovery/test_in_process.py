@@ -28,14 +28,21 @@ def test_ended_before_or_after_any_step_it_goes_on_and_loses_nothing(seed: int, 
 
 
 @pytest.mark.parametrize(
-    ("streams", "points"), [(1, 4), pytest.param(50, 20, marks=pytest.mark.slow)]
+    ("seeds", "points"),
+    [
+        (range(10, 11), 4),
+        *(
+            pytest.param(range(first, first + 5), 20, marks=pytest.mark.slow)
+            for first in range(20, 70, 5)
+        ),
+    ],
 )
 def test_ended_at_random_points_of_random_streams_it_loses_nothing(
-    streams: int, points: int, tell: Tell
+    seeds: range, points: int, tell: Tell
 ) -> None:
     """Batches, and who takes them, depend on time: a point that was not reached is no try."""
-    draw, reached = random.Random(streams), 0
-    for seed in range(10, 10 + streams):
+    draw, reached = random.Random(seeds.start), 0
+    for seed in seeds:
         tried = 0
         while tried < points:
             point = stream(seed).point(draw, draw.choice(list(STEPS)))
