@@ -75,7 +75,7 @@ def manner(
 
 
 def found(
-    row: Asked,
+    room: Asked,
     codes: Rows[CodeRow],
     names: list[str],
     shop: ShopModel,
@@ -86,14 +86,14 @@ def found(
     """The list of a row as it is; `names` are of the categories, by code."""
     view = shop.view
     used = on_demand.answer(
-        row.row, codes, view, manner.ahead, manner.blend, manner.told, manner.belief,
+        room.row, codes, view, manner.ahead, manner.blend, manner.told, manner.belief,
         size, at, manner.popularity_half_life, manner.rules,
     )  # fmt: skip
     taste = np.asarray(view.choices)["taste"]
     held = int(taste["used"][0])
     shares = taste["shares"][0, :held].round(DIGITS).tolist()
     taste["used"][0] = 0
-    known = zip(row.categories[:held].tolist(), shares, strict=True)
+    known = zip(room.categories[:held].tolist(), shares, strict=True)
     interests = [InterestShare(names[code], share) for code, share in known]
     interests.sort(key=lambda one: (-one.share, one.category))
     return Found(entries_of(np.asarray(view.ranked)[:used]), interests)
