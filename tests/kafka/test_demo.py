@@ -90,7 +90,11 @@ def test_nothing_that_the_demo_started_outlives_it(
 
 def test_a_worker_that_dies_ends_the_demo_with_the_last_it_said(tmp_path: Path) -> None:
     demo = start(tmp_path, "--seconds", "60")
-    started_by(demo)["worker"].kill()
+    worker = started_by(demo)["worker"]
+    (log,) = tmp_path.rglob("worker.log")
+    while "assigned partitions" not in log.read_text():
+        time.sleep(0.05)
+    worker.kill()
     _, errors = demo.communicate(timeout=60)
 
     assert demo.returncode == 1
