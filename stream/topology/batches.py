@@ -6,6 +6,7 @@ they change. It is sound because batches of a partition are acknowledged in orde
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,10 @@ from typing import Any
 import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.threads import ServiceThread, WorkerThread
+
+STOP_SECONDS = 5.0
+"""What the consumer's thread may take to end, while nothing else is done."""
 
 
 class Batch:
@@ -32,6 +37,18 @@ class Batch:
         self.timestamp = last.timestamp
         self.timestamp_type = last.timestamp_type
         self.value = records
+
+
+class BoundedThread(WorkerThread):
+    """A thread that is left to itself if it does not end soon: the broker may be gone."""
+
+    def __init__(self, service: ServiceThread, **named: Any) -> None:
+        super().__init__(service, **named)
+        # Else the process would wait for it at its end.
+        self.daemon = True
+
+    def stop(self) -> None:
+        self.is_stopped.wait(STOP_SECONDS)
 
 
 class HeartbeatThread(driver.AIOKafkaConsumerThread):
@@ -54,6 +71,11 @@ class HeartbeatThread(driver.AIOKafkaConsumerThread):
 
         coordinator._do_heartbeat = noted
 
+    async def on_thread_stop(self) -> None:
+        # While the broker is gone, the client hands on that it cancelled a request of its own.
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
+
     async def committed(self, partitions: Iterable[TP]) -> dict[int, int | None]:
         """For each partition the group's committed offset, None without one."""
         committed = self._ensure_consumer().committed
@@ -70,7 +92,7 @@ class BatchConsumer(driver.Consumer):
         self._released = asyncio.Event()
 
     def _new_consumer_thread(self) -> HeartbeatThread:
-        return HeartbeatThread(self, loop=self.loop, beacon=self.beacon)
+        return HeartbeatThread(self, loop=self.loop, beacon=self.beacon, Worker=BoundedThread)
 
     async def _getmany(
         self, active_partitions: set[TP] | None, timeout: float

@@ -157,9 +157,8 @@ class Worker:
             await self._leave()
 
     async def _leave(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await self._app.stop()
+        # Faust goes on when it is cancelled, so nobody waits for that.
+        await asyncio.wait({asyncio.ensure_future(self._app.stop())}, timeout=STOP_SECONDS)
         for _, task in self._lanes.values():
             task.cancel()
         if self._lanes:

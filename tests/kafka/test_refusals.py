@@ -201,3 +201,16 @@ def test_topics_that_are_not_as_they_should_be_are_one_line(
         assert worker.refusal().startswith(
             "drift: topics: migration-alerts has 7 partitions, not 4"
         )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("embedded_kafka")
+def test_told_to_stop_while_the_broker_is_gone_it_ends_soon_and_well(tmp_path: Path) -> None:
+    with Broker.start() as own:
+        topics.create(own.address, live.PARTITIONS)
+        with live.LiveWorker(own.address, tmp_path / "state") as worker:
+            worker.wait_for("ready after", times=live.PARTITIONS)
+            own.stop()
+            worker.wait_for("Unable to update metadata")
+            assert worker.stop() == 0
+            assert "Traceback" not in worker.log()
