@@ -53,7 +53,6 @@ class Encoder:
         columns["sequence"] = sequences
         columns["place"] = places
         columns["marketing"] = marketing
-        columns["left"] = -1
         columns["item_id"] = [NONE if item is None else _item(item, names) for item in items]
         coded = [self._category(category, names) for category in categories]
         columns["category"] = [code for code, _ in coded]

@@ -82,6 +82,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Larger records are refused."""
     remembered_event_ids: Slots = 16
     """Repeats of so many last `event_id`s of a shopper are recognized."""
+    most_hourly: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1000
+    """A shopper with more records in an hour of event time is a bot: its further ones count for
+    nothing until a whole hour brought no more than these. 0 for any number."""
 
     # Privacy
     user_id_key: UserIdKey | None = None

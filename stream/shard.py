@@ -1,5 +1,6 @@
 """One partition of shoppers: skip what is known, apply what is new, store it."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,7 +14,7 @@ from stream.codebook import Codebook
 from stream.core import engine, engine_rows, sessions
 from stream.core.clicks import ReasonRecord
 from stream.core.engine import GONE, ROW, TURN
-from stream.core.engine_rows import EVENT, PLACES, SLICE, Event
+from stream.core.engine_rows import EVENT, PLACES, SLICE, Event, Progress
 from stream.core.events import Forget, Touch
 from stream.core.horizon import Horizons, Pending, Standing
 from stream.core.ids import NONE, identify
@@ -39,6 +40,8 @@ from stream.storage.codec import Erasure, Header, RowCodec
 from stream.storage.inactive import Inactive, Sweep
 from stream.storage.residence import Residence
 from stream.stored import partition_folder, stored_hash
+
+log = logging.getLogger(__name__)
 
 
 class Record(Protocol):
@@ -410,6 +413,9 @@ class Shard:
             if asked is not None:
                 self._lessons.hear(asked)
             self._run_slice(events, part, shop, gathering, outcome, muted)
+            progress = self._results.progress[0]
+            self._tallies.add_moves(np.asarray(self._results.changes)[: int(progress.changes)])
+            progress.changes = 0
             quantities = np.array([touch.quantity for touch in part])
             late = self._tallies.add(events, quantities, outcome.names)
             if late:
@@ -459,8 +465,21 @@ class Shard:
                 self._begin_anew(int(events[done].slot))
             elif progress.need == TURN:
                 self._turn(int(events[done].position) // PLACES, shop, outcome, muted)
+        self._note_progress(progress)
+
+    def _note_progress(self, progress: Progress) -> None:
         self.counts["repeats"] += int(progress.repeats)
-        progress.repeats = 0
+        self.counts["from_bots"] += int(progress.from_bots)
+        self.counts["bots"] += int(progress.bots)
+        if progress.bots:
+            log.warning(
+                "partition %d: %d more bots, each with over %d records in an hour; "
+                "what they send counts for nothing until they send less",
+                self.partition,
+                progress.bots,
+                self.settings.most_hourly,
+            )
+        progress.repeats = progress.bots = progress.from_bots = 0
 
     def _begin_anew(self, slot: int) -> None:
         """Empty the row of a shopper who was silent for too long."""

@@ -15,6 +15,7 @@ from stream.core import (
     migration,
     migration_slots,
     open_query,
+    pace,
     predictor,
     presence,
     queries,
@@ -30,7 +31,7 @@ from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
 from stream.core.delta import due, material, send
 from stream.core.drift import NEVER, STEADY, TOLD
-from stream.core.engine_rows import PLACES, Event, Learned, Results, Rules, State
+from stream.core.engine_rows import PLACES, Event, Learned, Progress, Results, Rules, State
 from stream.core.events import CLICKED
 from stream.core.foresight import Shopper
 from stream.core.ids import NONE
@@ -323,10 +324,8 @@ def believe(state: State, shop: ShopView, learned: Learned, event: Event) -> Non
 
 
 @kernel
-def move(
-    state: State, shop: ShopView, learned: Learned, event: Event, foretold: bool, rules: Rules
-) -> None:
-    """Put the event's category in front of the shopper's; say which it took the place of.
+def move(state: State, shop: ShopView, learned: Learned, event: Event, foretold: bool) -> None:
+    """Put the event's category in front of the shopper's.
 
     If it was `foretold`, the prediction learns that it came.
     """
@@ -334,12 +333,7 @@ def move(
     if foretold:
         believe(state, shop, learned, event)
         predictor.learn(ahead, strict.migration, state.codes, event.category)
-    before = int(strict.migration.codes[0]) if strict.migration.used else -1
     migration_slots.push(strict.migration, event.category, event.occurred_at)
-    window = flows.window_of(event.occurred_at, rules.flow_window)
-    moved = before >= 0 and before != event.category and not event.late
-    if moved and flows.note(strict.flows, window, before, event.category):
-        event.left = before
 
 
 @kernel
@@ -409,7 +403,11 @@ def learn(
             rules.long_half_life,
         )  # fmt: skip
         look_ahead(state, learned, event, rules)
-        move(state, shop, learned, event, foretold, rules)
+        move(state, shop, learned, event, foretold)
+        if not event.late:
+            progress.changes = flows.enter(
+                strict.flows, at, event.category, rules.flow_window, out.changes, progress.changes
+            )
     if event.item_id != NONE:
         recents.push(strict.recents, event.item_id, event.action)
     if event.query == 0 and (event.item_id != NONE or event.category >= 0):
@@ -454,6 +452,35 @@ def serve(
     ):
         sequence = event.position // PLACES
         offer(state, out, shop, learned, event.slot, place, sequence, at, rules)
+
+
+@kernel
+def suspect(
+    strict: StrictRow, progress: Progress, event: Event, clock: float, rules: Rules
+) -> bool:
+    """Count the event's record with its last touch; whether it comes from a bot.
+
+    A bot's events only tell the time: nobody learns of them, the bot's own row neither.
+    """
+    pace.begin_hour(strict.pace, event.occurred_at, clock)
+    bot = pace.is_bot(strict.pace)
+    if event.last and pace.count(strict.pace, rules.most_hourly):
+        progress.bots += 1
+    if bot:
+        progress.from_bots += 1
+    return bot
+
+
+@kernel
+def heed(state: State, learned: Learned, event: Event, rules: Rules) -> None:
+    """Take in feedback on a list, or a search."""
+    if event.feedback and not rules.muted:
+        hear(state, learned, event)
+    if event.query > 0:
+        open_query.ask(
+            state.shoppers[event.slot].pending, learned.asking.asked[event.query - 1],
+            event.occurred_at, event.session,
+        )  # fmt: skip
 
 
 @kernel
@@ -505,15 +532,12 @@ def run(
             event.repeated = 1
         else:
             presence.hear(strict.presence, event.marketing)
-            if event.feedback and not rules.muted:
-                hear(state, learned, event)
-            if event.query > 0:
-                open_query.ask(
-                    state.shoppers[event.slot].pending, learned.asking.asked[event.query - 1],
-                    event.occurred_at, event.session,
-                )  # fmt: skip
-            if event.weight > 0.0:
+            event.bot = 1 if suspect(strict, progress, event, clock, rules) else 0
+            if not event.bot:
+                heed(state, learned, event, rules)
+            if not event.bot and event.weight > 0.0:
                 learn(state, out, shop, learned, event, place, rules)
                 counted = True
-        serve(state, out, shop, learned, event, place, counted, rules)
+        if not event.bot:
+            serve(state, out, shop, learned, event, place, counted, rules)
     return last

@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.core import codes, drift, selection, sessions, shoppers
+from stream.core import codes, drift, flows, selection, sessions, shoppers
 from stream.core.blend import Blend
 from stream.core.candidates import Listing
 from stream.core.clicks import Clicks
 from stream.core.codes import CodeRow
 from stream.core.delta import ListRow, list_layout
 from stream.core.drift import AlarmRow, WorkRow
+from stream.core.flows import ChangeRow
 from stream.core.foresight import Foresight
 from stream.core.horizon_features import Desk
 from stream.core.predictor import Predictor
@@ -24,6 +25,7 @@ from stream.settings import Settings
 
 # Some 4 ms: other work of the process waits no longer than this.
 SLICE = 4096
+UNLIMITED = np.iinfo(np.int32).max
 PLACES = 1024
 """A touch's position is its record's offset times this, plus its place in the record."""
 
@@ -33,9 +35,8 @@ class Event:
 
     `query` is one more than the place of its query among those of the events at hand, 0 for none.
 
-    The loop answers in `left`, the code of the category that the shopper just left for this
-    one, -1 where none was or where this move counts already, in `repeated`, and in `late`,
-    which says that flows and demand of its time are closed.
+    The loop answers in `repeated`, in `late`, which says that flows and demand of its time are
+    closed, and in `bot`.
     """
 
     occurred_at: float
@@ -48,7 +49,6 @@ class Event:
     sequence: int
     slot: int
     category: int
-    left: int
     place: int
     query: int
     action: int
@@ -56,6 +56,7 @@ class Event:
     last: int
     repeated: int
     late: int
+    bot: int
     marketing: int
 
 
@@ -71,7 +72,6 @@ EVENT: Layout = np.dtype(
         ("sequence", "i8"),
         ("slot", "i4"),
         ("category", "i4"),
-        ("left", "i4"),
         ("place", "i4"),
         ("query", "i4"),
         ("action", "i1"),
@@ -79,6 +79,7 @@ EVENT: Layout = np.dtype(
         ("last", "u1"),
         ("repeated", "u1"),
         ("late", "u1"),
+        ("bot", "u1"),
         ("marketing", "i1"),
     ],
     align=True,
@@ -96,18 +97,27 @@ SLOT: Layout = np.dtype([("key", "i8"), ("dirty", "u1")], align=True)
 
 
 class Progress:
-    """How far the loop came: `alarms`, `updates` and `lists` are how many it left to take."""
+    """How far the loop came: `alarms`, `updates` and `lists` are how many it left to take, and
+    `changes` those of counts of moves. `bots` shoppers turned out to be one, and `from_bots`
+    touches were left out for that.
+    """
 
     queued: int
     alarms: int
     updates: int
     lists: int
+    changes: int
     repeats: int
+    bots: int
+    from_bots: int
     need: int
 
 
 PROGRESS: Layout = np.dtype(
-    [(name, "i4") for name in ("queued", "alarms", "updates", "lists", "repeats", "need")],
+    [
+        *((name, "i4") for name in ("queued", "alarms", "updates", "lists", "changes")),
+        *((name, "i4") for name in ("repeats", "bots", "from_bots", "need")),
+    ],
     align=True,
 )
 
@@ -161,6 +171,7 @@ class Rules(NamedTuple):
     full_list_every: int
     flow_window: float
     inactive_after: float
+    most_hourly: int
     muted: bool
     listing: Listing
     slots: int
@@ -185,6 +196,7 @@ def rules(settings: Settings) -> Rules:
         full_list_every=settings.full_list_every,
         flow_window=float(settings.flow_window),
         inactive_after=settings.inactive_after or np.inf,
+        most_hourly=settings.most_hourly or UNLIMITED,
         muted=False,
         listing=selection.listing(settings),
         slots=settings.prediction_slots,
@@ -224,6 +236,7 @@ class Results(NamedTuple):
     tipped: Rows[Tipped]
     updates: Rows[UpdateRow]
     lists: Rows[ListRow]
+    changes: Rows[ChangeRow]
 
 
 def state(settings: Settings, hot_users: int) -> State:
@@ -247,4 +260,5 @@ def results(settings: Settings) -> Results:
         tipped=zeros(room, TIPPED, Tipped),
         updates=zeros(SLICE, UPDATE, UpdateRow),
         lists=zeros(SLICE, list_layout(settings.list_size), ListRow),
+        changes=zeros(flows.CHANGES * SLICE, flows.CHANGE, ChangeRow),
     )

@@ -1,5 +1,7 @@
 """A list for a shopper whenever one is asked for: of the row as it is, which stays so."""
 
+import numpy as np
+
 from stream.core import (
     candidates,
     interest,
@@ -86,7 +88,9 @@ def answer(
     foretold = foretell(strict.migration, codes, shop, ahead, at)
     if not foretold and strict.recents.used == 0:
         expect_popular(outlook, shop.categories, rules.slots, at, popularity_half_life)
-    used = listed(strict, codes, shop, ahead, blend, told, 0, size, at, rules)
+    # A literal would have all of it compiled once more.
+    first = int(np.int64(0))
+    used = listed(strict, codes, shop, ahead, blend, told, first, size, at, rules)
     taste.note(shop.choices[0].taste, strict.interest, codes)
     return used
 

@@ -44,6 +44,9 @@ class Window:
             return False
         self._said[flow.partition, *way] = flow.source_offset, flow.shoppers
         self.totals[way] += flow.shoppers - shoppers
+        if not self.totals[way]:
+            # A move that a late event took back is as one that nobody made.
+            del self.totals[way]
         return flow.shoppers != shoppers
 
     def told_under(self) -> list[str]:

@@ -10,6 +10,7 @@ from stream.core import (
     horizon_counts,
     interest,
     migration_slots,
+    pace,
     presence,
     recents,
     sessions,
@@ -26,6 +27,7 @@ from stream.core.ids import NONE
 from stream.core.interest import InterestRow
 from stream.core.migration_slots import MigrationRow
 from stream.core.open_query import PENDING, PendingRow
+from stream.core.pace import PaceRow
 from stream.core.presence import PresenceRow
 from stream.core.recents import RecentsRow
 from stream.core.rows import Int64s, Layout, Rows
@@ -54,6 +56,7 @@ class StrictRow:
     horizons: Rows[HorizonRow]
     seen: SeenRow
     presence: PresenceRow
+    pace: PaceRow
 
 
 class ShopperRow:
@@ -85,6 +88,7 @@ def strict_layout(settings: Settings) -> Layout:
             ("horizons", horizon_counts.layout(wide), (max(1, len(settings.horizons)),)),
             ("seen", seen),
             ("presence", presence.LAYOUT),
+            ("pace", pace.LAYOUT),
         ],
         align=True,
     )

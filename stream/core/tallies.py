@@ -111,14 +111,21 @@ class Tallies:
         self._untold: dict[Move | Demand, None] = {}
         self._untold_items: dict[int, dict[Demand, None]] = {}
 
+    def add_moves(self, changes: np.ndarray) -> None:
+        """Count what events changed of their shoppers' moves: rows as `ChangeRow`."""
+        moves = Counter[Move]()
+        for window, origin, target, by in changes.tolist():
+            moves[Move(window, origin, target)] += by
+        for move, by in moves.items():
+            self._change(self.moves, move, by)
+
     def add(self, events: Rows[Event], quantities: Float64s, names: Mapping[int, str]) -> int:
-        """Count events that the loop has seen; return how many came too late to count.
+        """Count the demand of events that the loop has seen; return how many came too late.
 
         `names` has those of the items.
         """
         table = np.asarray(events)
-        self._add_moves(table[table["left"] >= 0])
-        fresh = (table["repeated"] == 0) & (table["late"] == 0)
+        fresh = (table["repeated"] == 0) & (table["late"] == 0) & (table["bot"] == 0)
         days = self._calendar.days_of(table["occurred_at"])
         viewed = fresh & (table["action"] == VIEW) & (table["weight"] > 0)
         viewed &= table["category"] >= 0
@@ -212,14 +219,6 @@ class Tallies:
         for one in every:
             if self._count(one).told is None:
                 self._note_untold(one)
-
-    def _add_moves(self, left: np.ndarray) -> None:
-        windows = np.floor(left["occurred_at"] / self._window).astype(np.int64)
-        moves = Counter(
-            zip(windows.tolist(), left["left"].tolist(), left["category"].tolist(), strict=True)
-        )
-        for numbers, count in moves.items():
-            self._change(self.moves, Move(*numbers), count)
 
     def _add_trades(
         self, table: np.ndarray, days: np.ndarray, quantities: Float64s, names: Mapping[int, str]

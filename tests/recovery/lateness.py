@@ -90,7 +90,7 @@ def left_by(events: Sequence[dict[str, object]]) -> Left:
         rows, _ = shard._residence.peek([identify(user, Settings().seed) for user in users])
         found = Left(
             {key_of(m): m.quantity for m in told if isinstance(m, DemandCount)},
-            {key_of(m): m.shoppers for m in told if isinstance(m, CategoryFlow)},
+            {key_of(m): m.shoppers for m in told if isinstance(m, CategoryFlow) and m.shoppers},
             _interest(users, rows, shard.categories, last + AFTER),
             {u: _recent(row) for u, row in zip(users, rows, strict=True)},
             int(rows["strict"]["drift"]["sessions"].sum()),

@@ -9,7 +9,6 @@ from tests.recovery.lateness import (
     disturbed,
     furthest,
     left_by,
-    other_moves,
     same_alerts,
     same_recent,
     shop,
@@ -39,10 +38,9 @@ def test_repeated_and_late_demand_is_equal_and_interest_to_a_millionth(in_turn: 
     assert late.sessions == clean().sessions
 
 
-def test_moves_are_equal_where_no_event_of_a_shopper_overtakes_another() -> None:
-    assert arriving(True).moves == clean().moves
-    # Else the way from category to category is another one.
-    assert 0 < other_moves(clean(), arriving(False)) < 0.7
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_counts_of_moves_are_equal(in_turn: bool) -> None:
+    assert arriving(in_turn).moves == clean().moves
 
 
 def test_recent_items_and_alerts_are_nearly_the_same() -> None:
