@@ -44,13 +44,12 @@ class LastAlertRow:
     waiting: int
 
 
-def layout(slots: int, wide: bool, amended: bool) -> Layout:
-    """Room for one alert; shares are kept only where alerts are amended.
+def layout(slots: int, wide: bool) -> Layout:
+    """Room for one alert.
 
-    >>> layout(32, wide=False, amended=True).itemsize
+    >>> layout(32, wide=False).itemsize
     224
     """
-    kept = slots if amended else 1
     times = ("strength", "evidence", "began_at", "started_at", "ended_at")
     numbers = ("number", "delta", "returns_number", "from_category", "to_category")
     return np.dtype(
@@ -61,8 +60,8 @@ def layout(slots: int, wide: bool, amended: bool) -> Layout:
             *((name, "i4") for name in numbers),
             ("used", "i4"),
             ("events", "i4"),
-            ("categories", "u4" if wide else "u2", kept),
-            ("before", "u2", kept),
+            ("categories", "u4" if wide else "u2", slots),
+            ("before", "u2", slots),
             *((name, "i1") for name in ("session_events", "pattern", "source", "told", "waiting")),
         ],
         align=True,

@@ -160,7 +160,7 @@ class Detector:
         self._scratch = Scratch(
             drift=zeros(1, drift.layout(slots, wide=True), DriftRow),
             ring=zeros(1, drift_ring.layout(on=True, wide=True), RingRow),
-            alert=zeros(1, drift_alert.layout(slots, wide=True, amended=True), LastAlertRow),
+            alert=zeros(1, drift_alert.layout(slots, wide=True), LastAlertRow),
             work=zeros(1, drift.work_layout(slots), WorkRow),
             alarm=zeros(1, drift.alarm_layout(slots), AlarmRow),
             codes=zeros(len(shares), codes.LAYOUT, CodeRow),

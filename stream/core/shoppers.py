@@ -73,14 +73,13 @@ class ShopperRow:
 def strict_layout(settings: Settings) -> Layout:
     """The bytes that partition hashes are made of."""
     slots, wide = settings.detector_slots, settings.wide_categories
-    alert = drift_alert.layout(slots, wide, amended=settings.amend_after > 0)
     seen = np.dtype([("ids", "i8", settings.remembered_event_ids), ("next", "i4")], align=True)
     return np.dtype(
         [
             ("session", sessions.LAYOUT),
             ("drift", drift.layout(slots, wide)),
             ("ring", drift_ring.layout(drift.ringed(settings), wide)),
-            ("alert", alert),
+            ("alert", drift_alert.layout(slots, wide)),
             ("interest", interest.layout(settings.interest_slots)),
             ("recents", recents.layout(settings.recent_items)),
             ("migration", migration_slots.layout(settings.prediction_slots)),

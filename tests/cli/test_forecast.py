@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -225,29 +226,39 @@ def forecast(horizon: str, days: int, expected: float, low: float, high: float) 
     )  # fmt: skip
 
 
-WEEK = forecast("week", 7, 70.0, 44.4, 95.6)
-QUARTER = forecast("quarter", 91, 910.0, 800.0, 1020.0)
+@cache
+def week() -> DemandForecast:
+    return forecast("week", 7, 70.0, 44.4, 95.6)
+
+
+@cache
+def quarter() -> DemandForecast:
+    return forecast("quarter", 91, 910.0, 800.0, 1020.0)
 
 
 def test_a_chance_is_that_of_the_intervals_distribution() -> None:
     # The interval is a bell's of standard deviation 20, so 95.6 is passed one time in ten; the
     # gamma distribution of that mean and deviation is skew, but near it.
-    assert reach(Stock("tents", None, 95.6, 7), [WEEK]).shortage == pytest.approx(0.1, abs=0.01)
-    assert reach(Stock("tents", None, 70.0, 7), [WEEK]).shortage == pytest.approx(0.46, abs=0.01)
-    assert reach(Stock("tents", None, 0.0, 7), [WEEK]).shortage == 1.0
-    assert reach(Stock("tents", None, 0.0, 0), [WEEK]).shortage == 0.0
+    assert reach(Stock("tents", None, 95.6, 7), [week()]).shortage == pytest.approx(0.1, abs=0.01)
+    assert reach(Stock("tents", None, 70.0, 7), [week()]).shortage == pytest.approx(0.46, abs=0.01)
+    assert reach(Stock("tents", None, 0.0, 7), [week()]).shortage == 1.0
+    assert reach(Stock("tents", None, 0.0, 0), [week()]).shortage == 0.0
 
 
 def test_demand_of_the_lead_time_is_part_of_the_shortest_period_that_is_as_long() -> None:
-    days = [reach(Stock("tents", None, 0, n), [QUARTER, WEEK]).demand for n in (3.5, 7, 45.5, 182)]
+    days = [
+        reach(Stock("tents", None, 0, n), [quarter(), week()]).demand for n in (3.5, 7, 45.5, 182)
+    ]
     assert days == pytest.approx([35, 70, 455, 1820])
 
 
 def test_what_lies_beyond_the_quarters_upper_end_is_too_much() -> None:
-    assert reach(Stock("tents", None, 1500, 7), [WEEK, QUARTER]).overstock == 480
-    assert reach(Stock("tents", None, 900, 7), [WEEK, QUARTER]).overstock == 0
-    assert reach(Stock("tents", None, 900, 7), [WEEK]).overstock is None
-    assert reach(Stock("tents", None, 900, 7), [WEEK, QUARTER]).days_of_cover == pytest.approx(90)
+    assert reach(Stock("tents", None, 1500, 7), [week(), quarter()]).overstock == 480
+    assert reach(Stock("tents", None, 900, 7), [week(), quarter()]).overstock == 0
+    assert reach(Stock("tents", None, 900, 7), [week()]).overstock is None
+    assert reach(Stock("tents", None, 900, 7), [week(), quarter()]).days_of_cover == pytest.approx(
+        90
+    )
 
 
 def test_what_does_not_sell_lasts_for_ever() -> None:

@@ -1,6 +1,7 @@
 """The horizon model as an estimator."""
 
 import random
+from functools import cache
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ NAMES = [f"category {number}" for number in range(12)]
 SHOPPERS = [f"shopper {number}" for number in range(12)]
 
 
+@cache
 def learned(days: int = 12, seed: int = 3) -> EnteringInterest:
     """Each shopper has two lasting interests, and two that take turns day by day."""
     model, draw = EnteringInterest(panel=2000), random.Random(seed)
@@ -26,28 +28,28 @@ def learned(days: int = 12, seed: int = 3) -> EnteringInterest:
     return model
 
 
-MODEL, NOW = learned(), 12 * DAY
+NOW = 12 * DAY
 
 
 def test_whose_turn_it_is_enters_before_all_others() -> None:
     for number, shopper in enumerate(SHOPPERS):
         due = NAMES[(number + 2 + (12 + number) % 2) % 12]
-        assert MODEL.rank(shopper, NAMES, NOW)[0] == due
-        assert MODEL.predict_one(shopper, due, NOW) > 0.4
+        assert learned().rank(shopper, NAMES, NOW)[0] == due
+        assert learned().predict_one(shopper, due, NOW) > 0.4
 
 
 def test_one_of_the_three_largest_does_not_enter() -> None:
     for number, shopper in enumerate(SHOPPERS):
-        assert MODEL.predict_one(shopper, NAMES[number], NOW) == 0.0
-    chances = [MODEL.predict_one(shopper, name, NOW) for shopper in SHOPPERS for name in NAMES]
+        assert learned().predict_one(shopper, NAMES[number], NOW) == 0.0
+    chances = [learned().predict_one(shopper, name, NOW) for shopper in SHOPPERS for name in NAMES]
     assert chances.count(0.0) == 3 * len(SHOPPERS)
     assert all(0.0 <= chance <= 1.0 for chance in chances)
 
 
 def test_strangers_and_new_categories_have_a_probability_too() -> None:
     for shopper, category in [("stranger", NAMES[0]), ("stranger", "new")]:
-        assert 0.0 < MODEL.predict_one(shopper, category, NOW) < 1.0
-    assert 0.0 < MODEL.predict_one(SHOPPERS[0], "new", NOW) < 0.1
+        assert 0.0 < learned().predict_one(shopper, category, NOW) < 1.0
+    assert 0.0 < learned().predict_one(SHOPPERS[0], "new", NOW) < 0.1
 
 
 def test_of_equals_the_lower_id_comes_first() -> None:
@@ -73,7 +75,7 @@ def test_a_parameter_out_of_range_is_refused(parameters: dict[str, float], messa
 
 
 def test_a_time_that_is_no_number_is_refused() -> None:
-    for call in (MODEL.learn_one, MODEL.predict_one):
+    for call in (learned().learn_one, learned().predict_one):
         with pytest.raises(ValueError, match="at must be finite, got nan"):
             call("ann", "tents", float("nan"))
 

@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from datetime import datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -99,7 +100,10 @@ def lived(events: list[Event], settings: Settings = SETTINGS) -> Shop:
     return shop
 
 
-WHOLE = lived(EVENTS)
+@cache
+def whole() -> Shop:
+    """It has lived through all of them; let no test change it."""
+    return lived(EVENTS)
 
 
 def state(shop: Shop) -> dict[bytes, bytes]:
@@ -132,12 +136,12 @@ def test_a_clock_that_stands_before_the_end_turns_nothing() -> None:
 
 
 def test_shoppers_habits_become_predictions_that_come_true() -> None:
-    standing = WHOLE.horizons.standings()[0]
+    standing = whole().horizons.standings()[0]
     assert standing.batches >= 35
     assert standing.sends_from is not None
     assert standing.precision >= 0.5
 
-    settled = [one.settled for one in WHOLE.outcomes if one.horizon == "day"]
+    settled = [one.settled for one in whole().outcomes if one.horizon == "day"]
     assert len(settled) > 100
     assert np.mean([one.came_true for one in settled]) > 0.45
     told = np.mean([one.probability for one in settled])
@@ -152,7 +156,7 @@ def test_an_outcome_says_what_the_shoppers_events_say() -> None:
     by_id = {name: f"{order.index(name)}" for name in NAMES}
     names = {identify(name): name for name in NAMES}
 
-    for outcome in WHOLE.outcomes:
+    for outcome in whole().outcomes:
         if outcome.horizon == "day":
             day = round((outcome.ended_at - START) / DAY) - 1
             events = [by_id[category] for category in happened[outcome.settled.user, day]]
@@ -161,14 +165,14 @@ def test_an_outcome_says_what_the_shoppers_events_say() -> None:
 
 
 def test_every_prediction_gets_one_outcome_when_its_period_is_over() -> None:
-    made = {(one.horizon, one.position, one.number): one for one in WHOLE.foreseen}
-    assert len(made) == len(WHOLE.foreseen)
-    settled = {(one.horizon, one.settled.position, one.settled.number) for one in WHOLE.outcomes}
+    made = {(one.horizon, one.position, one.number): one for one in whole().foreseen}
+    assert len(made) == len(whole().foreseen)
+    settled = {(one.horizon, one.settled.position, one.settled.number) for one in whole().outcomes}
 
     last = max(at for _, _, at in EVENTS)
     assert settled == {key for key, one in made.items() if one.ends_at <= last}
-    assert len(WHOLE.outcomes) == len(settled)
-    for one in WHOLE.foreseen:
+    assert len(whole().outcomes) == len(settled)
+    for one in whole().foreseen:
         assert one.matured >= 50
         assert one.precision >= 0.5
         assert one.origin != one.category
@@ -179,7 +183,7 @@ def test_before_the_precision_is_met_nothing_is_said() -> None:
 
     assert not lived(EVENTS[: len(EVENTS) // 4], strict).foreseen
     # Nor of what was said before anything was learned.
-    first = min(one.occurred_at for one in WHOLE.foreseen if one.horizon == "day")
+    first = min(one.occurred_at for one in whole().foreseen if one.horizon == "day")
     assert first >= START + 3 * DAY
 
 
@@ -194,9 +198,9 @@ def test_what_was_stored_goes_on_as_if_never_stopped() -> None:
             resumed.restore(stored.items())
             shop.horizons = resumed
 
-    assert shop.foreseen == WHOLE.foreseen
-    assert shop.outcomes == WHOLE.outcomes
-    assert state(shop) == state(WHOLE)
+    assert shop.foreseen == whole().foreseen
+    assert shop.outcomes == whole().outcomes
+    assert state(shop) == state(whole())
 
 
 def test_only_what_changed_is_stored_again() -> None:
@@ -208,7 +212,7 @@ def test_only_what_changed_is_stored_again() -> None:
 
 
 def test_parts_of_another_layout_are_refused() -> None:
-    key, value = WHOLE.horizons.changed()[0]
+    key, value = whole().horizons.changed()[0]
 
     with pytest.raises(ValueError, match="another layout"):
         Horizons(SETTINGS).restore([(key, b"x" * 8 + value[8:])])
@@ -221,10 +225,10 @@ def test_while_catching_up_events_count_and_nothing_else_happens() -> None:
 
     assert not shop.foreseen
     assert not shop.outcomes
-    assert shop.rows.tobytes() == WHOLE.rows.tobytes(), "counts are a function of the events"
+    assert shop.rows.tobytes() == whole().rows.tobytes(), "counts are a function of the events"
     assert (
         np.asarray(shop.horizons.own.opens).tobytes()
-        == np.asarray(WHOLE.horizons.own.opens).tobytes()
+        == np.asarray(whole().horizons.own.opens).tobytes()
     )
     assert [standing.batches for standing in shop.horizons.standings()] == [0, 0]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from stream.core.codes import CodeRow
 from stream.core.ids import identify
 from stream.core.interest import InterestProfile, InterestRow
 from stream.core.recents import RecentsRow
-from stream.core.rows import zeros
+from stream.core.rows import Rows, zeros
 from stream.core.selection import CALIBRATED, EVERYTHING, MMR
 from stream.core.shop import ShopModel, ShopView
 from stream.core.standing import (
@@ -58,6 +59,7 @@ class World:
         return ITEMS[row.index] if row.index >= 0 else STRANGERS[row.held - 1]
 
 
+@cache
 def a_shop() -> ShopModel:
     model = ShopModel(SMALL)
     ids = np.array([identify(name) for name in ITEMS], np.int64)
@@ -67,17 +69,19 @@ def a_shop() -> ShopModel:
     return model
 
 
-SHOP = a_shop()
-HAD = zeros(1, recents.layout(8), RecentsRow)
-for name in reversed(STRANGERS):
-    recents.push(HAD[0], identify(name), 0)
+@cache
+def had() -> Rows[RecentsRow]:
+    rows = zeros(1, recents.layout(8), RecentsRow)
+    for name in reversed(STRANGERS):
+        recents.push(rows[0], identify(name), 0)
+    return rows
 
 
 def a_world(seed: int, count: int = 25) -> World:
     """Some of the shop's items and two that it has no row of; many score the same."""
-    random, view = np.random.default_rng(seed), SHOP.view
+    random, view = np.random.default_rng(seed), a_shop().view
     world = World({}, {}, {}, dict(zip(GROUPS, random.dirichlet([1, 1, 1]), strict=True)), view,
-                  HAD[0])  # fmt: skip
+                  had()[0])  # fmt: skip
     for item in range(len(ITEMS)):
         row = view.profiles[item]
         row.category, row.standing = int(random.integers(0, 4)), 0

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -179,18 +180,18 @@ def test_a_model_of_other_settings_is_refused() -> None:
 @pytest.mark.parametrize(
     ("damaged", "why"),
     [
-        (b"", "no stored shop model"),
-        (edited(version=0), "has version 0, this reads 4"),
-        (edited(layouts=[b""]), "rows of another version"),
-        (stored()[:-1], "damaged"),
-        (stored()[:-1] + b"?", "damaged"),
-        (stored() + b"?", "damaged"),
+        (lambda: b"", "no stored shop model"),
+        (lambda: edited(version=0), "has version 0, this reads 4"),
+        (lambda: edited(layouts=[b""]), "rows of another version"),
+        (lambda: stored()[:-1], "damaged"),
+        (lambda: stored()[:-1] + b"?", "damaged"),
+        (lambda: stored() + b"?", "damaged"),
     ],
     ids=["empty", "version", "layout", "cut", "changed", "longer"],
 )
-def test_what_is_no_whole_stored_model_is_refused(damaged: bytes, why: str) -> None:
+def test_what_is_no_whole_stored_model_is_refused(damaged: Callable[[], bytes], why: str) -> None:
     with pytest.raises(StreamError, match=why):
-        ShopModel.restore(damaged, SMALL)
+        ShopModel.restore(damaged(), SMALL)
 
 
 def hash_of_a_run() -> str:
