@@ -106,6 +106,37 @@ def test_a_shopper_of_this_worker_gets_a_list(questions: Questions) -> None:
     asyncio.run(asked())
 
 
+def test_a_row_that_can_not_be_read_is_a_503_and_its_file_is_named_in_the_log_alone(
+    tmp_path: Path, shop: ShopModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    compute, partition = Compute(), partition_of(HERE.encode(), PARTITIONS)
+    shard = Shard(tmp_path, partition, PARTITIONS, SMALL)
+    users = [HERE, *(f"u{n}" for n in range(2 * SMALL.hot_users))]
+    shard.apply([touch(n, user, 700.0, "tents") for n, user in enumerate(users)], shop)
+    shard.checkpoint()
+    shard.close()
+    # Opened again it has moved its rows from the log of writes to a file.
+    shard = Shard(tmp_path, partition, PARTITIONS, SMALL)
+    (rows,) = tmp_path.glob("*.sst")
+    rows.write_bytes(bytes(rows.stat().st_size))
+
+    async def asked() -> None:
+        questions = Questions(SMALL, shop, PARTITIONS, compute)
+        questions.open(shard)
+        async with serving(questions) as ask:
+            status, body, headers = await ask(f"/rank?user_id={HERE}")
+            assert (status, headers["Retry-After"]) == (503, "5")
+            assert body == {
+                "error": "this worker can't read its state, its log says why: ask again later"
+            }
+            assert (await ask("/rank", b'{"recent_items": ["tents-1"]}')).status == 200
+
+    asyncio.run(asked())
+    assert str(tmp_path) in caplog.text
+    compute.close()
+    shard.close()
+
+
 def test_a_stranger_gets_a_list_by_what_the_question_says(questions: Questions) -> None:
     async def asked() -> None:
         async with serving(questions) as ask:

@@ -55,6 +55,11 @@ class CatchUp:
                 self._begins = begins
                 return
             self._check_lost(begins)
+            if committed is not None and committed <= self._shard.offset:
+                self._log.info(
+                    "%s: the group stands at %d; the state knows what follows up to %d, skips it",
+                    self._where, committed, self._shard.offset,
+                )  # fmt: skip
             if committed is not None:
                 await self._replay(reader, committed, stopping)
         if self._since is not None and not stopping():

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from stream.errors import WrongUse
+from stream.errors import StreamError, WrongUse
 from stream.messages import Ranking, RankQuestion
 from stream.settings import Settings
 from stream.topology.metrics import Metrics
@@ -191,6 +191,10 @@ class Web:
             return as_json(refused.body, refused.status, refused.headers)
         except WrongUse as error:
             return as_json({"error": str(error)}, 400)
+        except StreamError as error:
+            log.error("http: %s", error)
+            told = "this worker can't read its state, its log says why: ask again later"
+            return as_json({"error": told}, 503, {"Retry-After": "5"})
         except TimeoutError:
             late = f"no answer within {ANSWER_SECONDS:.0f} s: ask again"
             return as_json({"error": late}, 503, {"Retry-After": "1"})

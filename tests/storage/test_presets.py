@@ -18,6 +18,7 @@ from stream.errors import WrongUse
 from stream.settings import Settings
 from stream.storage import event_log
 from stream.storage.event_log import PRESETS, Accepted, IgnoredType, Record, Rejected
+from stream.storage.event_log.records import MOST_TYPES, OTHERS
 
 LAYOUT = "user_id=uid,event_type=event,occurred_at=timestamp,price=price,properties=properties"
 Read = Callable[..., list[Record]]
@@ -166,6 +167,15 @@ def test_ga4_baskets_stay_one_event(read: Read) -> None:
     assert event["user_id"] == "me"
     assert [item["item_id"] for item in event["items"]] == ["tent", "mat"]
     assert "category" not in event["items"][1]
+
+
+def test_of_a_flood_of_event_types_the_rest_are_counted_together() -> None:
+    tally = event_log.Tally()
+    for line in range(3 * MOST_TYPES):
+        tally.add(event_log.IgnoredType("a.jsonl", line, f"type {line}"))
+    assert tally.lines == 3 * MOST_TYPES
+    assert len(tally.ignored) == MOST_TYPES + 1
+    assert tally.ignored[OTHERS] == 2 * MOST_TYPES
 
 
 def test_ga4_pages_and_scrolls_are_ignored_by_type(read: Read) -> None:

@@ -85,6 +85,11 @@ def dead_letter(record: Rejected) -> DeadLetter:
     )
 
 
+MOST_TYPES = 100
+OTHERS = "(other types)"
+"""Where event types beyond so many are counted: a hostile log may have millions."""
+
+
 @dataclass
 class Tally:
     """How many lines there were, and what became of them.
@@ -111,6 +116,8 @@ class Tally:
             self.rejected += 1
         else:
             kind = record.event_type
+            if kind not in self.ignored and len(self.ignored) >= MOST_TYPES:
+                kind = OTHERS
             self.ignored[kind] = self.ignored.get(kind, 0) + 1
 
     def summary(self) -> dict[str, object]:

@@ -45,6 +45,7 @@ def test_commits_that_expired_or_were_set_back_repeat_nothing_and_idle_partition
         live.commit(broker, live.GROUP, dict.fromkeys(live.committed(broker), 0))
         worker.start()
         live.wait_until_read(broker)
+        assert "the group stands at 0; the state knows what follows" in worker.log()
         assert worker.stop() == 0
         assert published(broker) == before
         forget_commits(broker)
