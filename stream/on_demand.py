@@ -29,9 +29,9 @@ class Manner(NamedTuple):
     """What lists are made by, beside the shop and the shopper's row."""
 
     ahead: Predictor
-    blend: BlendRow
-    told: ClicksRow
-    belief: BeliefRow
+    blend: Rows[BlendRow]
+    told: Rows[ClicksRow]
+    belief: Rows[BeliefRow]
     rules: Rules
     popularity_half_life: float
 
@@ -45,10 +45,12 @@ class Asked:
     def __init__(self, layout: Layout) -> None:
         rows = zeros(1, layout, ShopperRow)
         columns = np.asarray(rows)
-        self.row = rows[0]
+        self.rows = rows
         self.bytes: UInt8s = columns.view(np.uint8)
         self.last_at: Float64s = columns["strict"]["session"]["last_at"]
         self.categories: Int32s = columns["strict"]["interest"]["categories"][0]
+        self.shares: Float64s = np.zeros(len(self.categories))
+        """Of each of these in the shopper's interest, once the list is made; below 0 for none."""
 
     def clear(self) -> None:
         """Nobody's row."""
@@ -56,7 +58,7 @@ class Asked:
 
     def search(self, query: str, at: float, buckets: int) -> None:
         """Let whose row it is have searched for this just now."""
-        open_query.ask(self.row.pending, asked([query], buckets)[0], at, NONE)
+        open_query.ask(self.rows[0].pending, asked([query], buckets)[0], at, NONE)
 
 
 class Found(NamedTuple):
@@ -69,9 +71,9 @@ class Found(NamedTuple):
 def manner(
     settings: Settings, ahead: Predictor, blend: Blend, clicks: Clicks, asking: Asking
 ) -> Manner:
-    """What the settings say, and what was learned; made once, for taking rows out costs time."""
+    """What the settings say, and what was learned."""
     rules, half_life = engine_rows.rules(settings), settings.popularity_half_life
-    return Manner(ahead, blend.rows[0], clicks.rows[0], asking.rows[0], rules, half_life)
+    return Manner(ahead, blend.rows, clicks.rows, asking.rows, rules, half_life)
 
 
 def found(
@@ -86,15 +88,11 @@ def found(
     """The list of a row as it is; `names` are of the categories, by code."""
     view = shop.view
     used = on_demand.answer(
-        room.row, codes, view, manner.ahead, manner.blend, manner.told, manner.belief,
-        size, at, manner.popularity_half_life, manner.rules,
+        room.rows, codes, view, manner.ahead, manner.blend, manner.told, manner.belief,
+        room.shares, size, at, manner.popularity_half_life, manner.rules,
     )  # fmt: skip
-    taste = np.asarray(view.choices)["taste"]
-    held = int(taste["used"][0])
-    shares = taste["shares"][0, :held].round(DIGITS).tolist()
-    taste["used"][0] = 0
-    known = zip(room.categories[:held].tolist(), shares, strict=True)
-    interests = [InterestShare(names[code], share) for code, share in known]
+    known = zip(room.categories.tolist(), room.shares.round(DIGITS).tolist(), strict=True)
+    interests = [InterestShare(names[code], share) for code, share in known if share >= 0.0]
     interests.sort(key=lambda one: (-one.share, one.category))
     return Found(entries_of(np.asarray(view.ranked)[:used]), interests)
 
@@ -135,7 +133,7 @@ class Strangers:
         self._asked.clear()
         at = shop_time(shop)
         on_demand.retrace(
-            self._asked.row,
+            self._asked.rows,
             np.array(items, np.int64),
             np.array(coded, np.int32),
             at,

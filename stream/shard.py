@@ -241,7 +241,8 @@ class Shard:
         known = known and not self._inactive(self._asked.bytes.tobytes(), now)
         if not known:
             self._asked.clear()
-        at = max(self.clock() or 0.0, float(self._asked.last_at[0])) or on_demand.shop_time(shop)
+        clock = float(now) if np.isfinite(now) else 0.0
+        at = max(clock, float(self._asked.last_at[0])) or on_demand.shop_time(shop)
         if query:
             self._asked.search(query, at, self.settings.query_buckets)
         self._codebook.meet(shop)

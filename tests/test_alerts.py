@@ -154,7 +154,7 @@ def test_without_a_ring_threshold_a_calibration_changes_thresholds_only() -> Non
     assert [msgspec.structs.replace(alert, settings="") for alert in plain] == [
         msgspec.structs.replace(alert, settings="", chance_share=None) for alert in other
     ]
-    off = msgspec.structs.replace(RINGED, ring=False)
+    off = msgspec.structs.replace(calibrated(0.5), ring=False)
     assert ways(told(records, off)) == ways(plain)
 
 

@@ -260,6 +260,7 @@ def test_a_key_that_is_not_the_user_id_and_an_unknown_type_are_counted(shard: Sh
     )
     assert dict(shard.counts) == {
         "accepted": 3, "key_differs": 1, "ignored": 1, "without_category": 3, "repeats": 1,
+        "bots": 0, "from_bots": 0,
         "alerts": 0, "deltas": 0,
     }  # fmt: skip
 

@@ -38,6 +38,7 @@ from stream.core.ids import NONE
 from stream.core.migration_slots import MigrationRow
 from stream.core.open_query import PendingRow
 from stream.core.predictor import Predictor
+from stream.core.queries import BeliefRow
 from stream.core.recents import RecentsRow
 from stream.core.rows import Rows
 from stream.core.selection import CALIBRATED
@@ -112,13 +113,12 @@ def foretell(
 
 @kernel
 def inquire(
-    state: State, shop: ShopView, learned: Learned, slot: int, at: float, rules: Rules
+    pending: PendingRow, shop: ShopView, belief: BeliefRow, at: float, rules: Rules
 ) -> None:
     """Look up what a shopper's open query says, for the list or the lesson that is next."""
     queries.look(
-        shop.queries, learned.asking.rows[0], state.shoppers[slot].pending, shop.categories,
-        shop.totals[0], at, rules.session_gap,
-    )  # fmt: skip
+        shop.queries, belief, pending, shop.categories, shop.totals[0], at, rules.session_gap
+    )
 
 
 @kernel
@@ -164,7 +164,7 @@ def offer(
     served = shopper.served
     size = len(served.items)
     first = progress.lists * size
-    inquire(state, shop, learned, slot, at, rules)
+    inquire(shopper.pending, shop, learned.asking.rows[0], at, rules)
     foretell(shopper.strict.migration, state.codes, shop, learned.ahead, at)
     used = listed(
         shopper.strict, state.codes, shop, learned.ahead, learned.blend.rows[0],
@@ -386,7 +386,7 @@ def learn(
     open_query.turn(pending, event.occurred_at, event.session, rules.session_gap)
     foretold, tells = False, not rules.muted and teaches(state, learned, event)
     if not rules.muted and (tells or event.category >= 0):
-        inquire(state, shop, learned, event.slot, event.occurred_at, rules)
+        inquire(pending, shop, learned.asking.rows[0], event.occurred_at, rules)
         row = state.shoppers[event.slot].strict.migration
         foretold = foretell(row, state.codes, shop, learned.ahead, event.occurred_at)
     if tells:

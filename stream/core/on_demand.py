@@ -7,7 +7,6 @@ from stream.core import (
     interest,
     migration_slots,
     popularity,
-    queries,
     recents,
     taste,
 )
@@ -15,14 +14,14 @@ from stream.core.blend import BlendRow
 from stream.core.clicks import ClicksRow
 from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
-from stream.core.engine import foretell, listed
+from stream.core.engine import foretell, inquire, listed
 from stream.core.engine_rows import Rules
 from stream.core.knowledge import ENTER, CategoryRow
 from stream.core.migration_evidence import OutlookRow
 from stream.core.migration_gate import GatedRow
 from stream.core.predictor import Predictor
 from stream.core.queries import BeliefRow
-from stream.core.rows import Int32s, Int64s, Rows
+from stream.core.rows import Float64s, Int32s, Int64s, Rows
 from stream.core.shop import ShopView
 from stream.core.shoppers import ShopperRow
 
@@ -63,13 +62,14 @@ def expect_popular(
 
 @outlined
 def answer(
-    shopper: ShopperRow,
+    shoppers: Rows[ShopperRow],
     codes: Rows[CodeRow],
     shop: ShopView,
     ahead: Predictor,
-    blend: BlendRow,
-    told: ClicksRow,
-    belief: BeliefRow,
+    blends: Rows[BlendRow],
+    told: Rows[ClicksRow],
+    beliefs: Rows[BeliefRow],
+    shares: Float64s,
     size: int,
     at: float,
     popularity_half_life: float,
@@ -77,33 +77,36 @@ def answer(
 ) -> int:
     """Leave a shopper's list at the head of `shop.ranked`, as the loop makes it; how long it is.
 
-    One who did nothing yet gets what everybody takes. `taste` of `shop.choices` then has the
-    shopper's interests: set its `used` to 0 when they are read.
+    Rows come as arrays of one, which Python hands over in no time. A shopper
+    who did nothing yet gets what everybody takes. `shares` are then those of the shopper's
+    interest by slot, below 0 where there is none.
     """
-    strict, outlook = shopper.strict, ahead.outlooks[0]
-    queries.look(
-        shop.queries, belief, shopper.pending, shop.categories, shop.totals[0], at,
-        rules.session_gap,
-    )  # fmt: skip
+    shopper, outlook = shoppers[0], ahead.outlooks[0]
+    strict = shopper.strict
+    inquire(shopper.pending, shop, beliefs[0], at, rules)
     foretold = foretell(strict.migration, codes, shop, ahead, at)
     if not foretold and strict.recents.used == 0:
         expect_popular(outlook, shop.categories, rules.slots, at, popularity_half_life)
     # A literal would have all of it compiled once more.
     first = int(np.int64(0))
-    used = listed(strict, codes, shop, ahead, blend, told, first, size, at, rules)
-    taste.note(shop.choices[0].taste, strict.interest, codes)
+    used = listed(strict, codes, shop, ahead, blends[0], told[0], first, size, at, rules)
+    own = shop.choices[0].taste
+    taste.note(own, strict.interest, codes)
+    for slot in range(len(shares)):
+        shares[slot] = own.shares[slot] if slot < own.used else -1.0
+    own.used = 0
     return used
 
 
 @outlined
 def retrace(
-    shopper: ShopperRow, items: Int64s, categories: Int32s, at: float, rules: Rules
+    shoppers: Rows[ShopperRow], items: Int64s, categories: Int32s, at: float, rules: Rules
 ) -> None:
-    """Make an empty row that of one who just came by these, the last one last.
+    """Make the empty row that of one who just came by these, the last one last.
 
     Each place has an item's id, or 0, and a category's code, or -1.
     """
-    strict = shopper.strict
+    strict = shoppers[0].strict
     for place in range(len(items)):
         code = int(categories[place])
         if code >= 0:

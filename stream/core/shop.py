@@ -409,6 +409,8 @@ def _bar(rows: Rows[Row], first: int, last: int, barred: Int64s, flag: int) -> N
 
 def _names_of(numbering: Numbering[Row], ids: Iterable[int]) -> dict[int, str]:
     wanted = list(ids)
+    if not wanted:
+        return {}
     numbers = np.empty(len(wanted), np.int32)
     find_all(numbering.cells, np.array(wanted, np.int64), numbers)
     return {
