@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -50,6 +50,11 @@ def kernel(function: Function) -> Function:
     return _compiled(function, inline=True)
 
 
+def inner(function: Function) -> Function:
+    """A kernel for kernels alone: with no way in from Python, it is compiled sooner."""
+    return _compiled(function, inline=True, from_python=False)
+
+
 def outlined(function: Function) -> Function:
     """A kernel that stays a call: for what is large and runs once a session or a list.
 
@@ -58,7 +63,12 @@ def outlined(function: Function) -> Function:
     return _compiled(function, inline=False)
 
 
-def _compiled(function: Function, inline: bool) -> Function:
-    compile_it = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=inline)
+def _compiled(function: Function, inline: bool, from_python: bool = True) -> Function:
+    # The stubs know no `no_cpython_wrapper`.
+    njit = cast(Any, numba.njit)
+    compile_it = njit(
+        cache=True, nogil=True, error_model="numpy", forceinline=inline,
+        no_cpython_wrapper=not from_python,
+    )  # fmt: skip
     with cache_of_these_sources(Path(function.__code__.co_filename).parent):
         return cast(Function, compile_it(function))

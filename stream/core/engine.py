@@ -28,7 +28,7 @@ from stream.core import (
 from stream.core.blend import BlendRow
 from stream.core.clicks import ClicksRow
 from stream.core.codes import CodeRow
-from stream.core.compiled import kernel, outlined
+from stream.core.compiled import inner, kernel, outlined
 from stream.core.delta import due, material, send
 from stream.core.drift import NEVER, STEADY, TOLD
 from stream.core.engine_rows import PLACES, Event, Learned, Progress, Results, Rules, State
@@ -54,7 +54,7 @@ partition's clock passed the end of a horizon's period, or because the next even
 silent so long that the row must be emptied first."""
 
 
-@kernel
+@inner
 def tell(out: Results, strict: StrictRow, slot: int, place: int, revision: int) -> None:
     """Leave the alarm that was just written to be told, under the id of the last alert."""
     row, alert = out.tipped[out.progress[0].alarms], strict.alert
@@ -100,7 +100,7 @@ def close(
     return False
 
 
-@kernel
+@inner
 def foretell(
     row: MigrationRow, codes: Rows[CodeRow], shop: ShopView, ahead: Predictor, at: float
 ) -> bool:
@@ -111,7 +111,7 @@ def foretell(
     return False
 
 
-@kernel
+@inner
 def inquire(
     pending: PendingRow, shop: ShopView, belief: BeliefRow, at: float, rules: Rules
 ) -> None:
@@ -121,7 +121,7 @@ def inquire(
     )
 
 
-@kernel
+@inner
 def listed(
     strict: StrictRow,
     codes: Rows[CodeRow],
@@ -226,13 +226,13 @@ def expire(
     return DONE
 
 
-@kernel
+@inner
 def follows(event: Event, rules: Rules) -> bool:
     """Whether the detector's rows have a place for the event's category."""
     return bool(0 <= event.category < rules.followed)
 
 
-@kernel
+@inner
 def detect(state: State, out: Results, event: Event, place: int, rules: Rules) -> None:
     """Count the event for the detector; a large move ends the session here and now."""
     strict = state.shoppers[event.slot].strict
@@ -243,7 +243,7 @@ def detect(state: State, out: Results, event: Event, place: int, rules: Rules) -
             close(state, out, event.slot, event, place, tipped, rules)
 
 
-@kernel
+@inner
 def attend(state: State, out: Results, event: Event, place: int, rules: Rules) -> None:
     """Give the event its session: end the open one where it does not belong, begin one."""
     strict = state.shoppers[event.slot].strict
@@ -266,7 +266,7 @@ def attend(state: State, out: Results, event: Event, place: int, rules: Rules) -
         session.queued = 1
 
 
-@kernel
+@inner
 def trace(
     update: UpdateRow, row: RecentsRow, moved: MigrationRow, codes: Rows[CodeRow], category: int
 ) -> None:
@@ -281,7 +281,7 @@ def trace(
     update.step = migration_slots.step_of(moved, category) if category >= 0 else -1
 
 
-@kernel
+@inner
 def answer(update: UpdateRow, row: PendingRow, event: Event, rules: Rules) -> None:
     """Write down which query the event is the first answer to, if it is one."""
     asks = event.query > 0 or row.touched > 0
@@ -296,7 +296,7 @@ def answer(update: UpdateRow, row: PendingRow, event: Event, rules: Rules) -> No
         update.buckets[place] = row.buckets[place] if place < asked else 0
 
 
-@kernel
+@inner
 def report(state: State, update: UpdateRow, event: Event, rules: Rules) -> None:
     """Write down what the event teaches about the shop."""
     strict = state.shoppers[event.slot].strict
@@ -310,7 +310,7 @@ def report(state: State, update: UpdateRow, event: Event, rules: Rules) -> None:
     answer(update, state.shoppers[event.slot].pending, event, rules)
 
 
-@kernel
+@inner
 def believe(state: State, shop: ShopView, learned: Learned, event: Event) -> None:
     """Learn how far queries tell what comes, beside what was foretold without."""
     hint, code, ahead = shop.queries.hints[0], state.codes[event.category], learned.ahead
@@ -323,7 +323,7 @@ def believe(state: State, shop: ShopView, learned: Learned, event: Event) -> Non
     queries.credit(learned.asking.rows[0], hint, chance, code.shop)
 
 
-@kernel
+@inner
 def move(state: State, shop: ShopView, learned: Learned, event: Event, foretold: bool) -> None:
     """Put the event's category in front of the shopper's.
 
@@ -336,7 +336,7 @@ def move(state: State, shop: ShopView, learned: Learned, event: Event, foretold:
     migration_slots.push(strict.migration, event.category, event.occurred_at)
 
 
-@kernel
+@inner
 def teaches(state: State, learned: Learned, event: Event) -> bool:
     """Whether the event is one of which the blend learns."""
     had = state.shoppers[event.slot].strict.recents.used > 0
@@ -345,7 +345,7 @@ def teaches(state: State, learned: Learned, event: Event) -> bool:
     )
 
 
-@kernel
+@inner
 def reflect(state: State, shop: ShopView, learned: Learned, event: Event, rules: Rules) -> None:
     """Learn what a list made just before the event should have said."""
     ranking.reflect(
@@ -355,7 +355,7 @@ def reflect(state: State, shop: ShopView, learned: Learned, event: Event, rules:
     )  # fmt: skip
 
 
-@kernel
+@inner
 def look_ahead(state: State, learned: Learned, event: Event, rules: Rules) -> None:
     """Foresee at the first event of a period what will enter; then let the event count."""
     own, desk = learned.foresight, learned.desk
@@ -370,7 +370,7 @@ def look_ahead(state: State, learned: Learned, event: Event, rules: Rules) -> No
         horizon_counts.count(row, state.codes, event.category, at, open)
 
 
-@kernel
+@inner
 def learn(
     state: State,
     out: Results,
@@ -414,7 +414,7 @@ def learn(
         open_query.touch(pending, at, rules.session_gap)
 
 
-@kernel
+@inner
 def hear(state: State, learned: Learned, event: Event) -> None:
     """Learn that an entry of the shopper's last list was shown or clicked."""
     served = state.shoppers[event.slot].served
@@ -425,7 +425,7 @@ def hear(state: State, learned: Learned, event: Event) -> None:
         clicks.show(learned.clicks.rows[0], shown, reason, event.feedback == CLICKED)
 
 
-@kernel
+@inner
 def serve(
     state: State,
     out: Results,
@@ -454,7 +454,7 @@ def serve(
         offer(state, out, shop, learned, event.slot, place, sequence, at, rules)
 
 
-@kernel
+@inner
 def suspect(
     strict: StrictRow, progress: Progress, event: Event, clock: float, rules: Rules
 ) -> bool:
@@ -471,7 +471,7 @@ def suspect(
     return bot
 
 
-@kernel
+@inner
 def heed(state: State, learned: Learned, event: Event, rules: Rules) -> None:
     """Take in feedback on a list, or a search."""
     if event.feedback and not rules.muted:

@@ -69,7 +69,7 @@ def test_the_demo_finds_moves_on_a_real_kafka_and_says_how_many(
     [
         (signal.SIGINT, 130),
         pytest.param(signal.SIGTERM, 130, marks=pytest.mark.slow),
-        (signal.SIGKILL, -signal.SIGKILL),
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow),
     ],
 )
 def test_nothing_that_the_demo_started_outlives_it(
