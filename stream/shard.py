@@ -40,6 +40,7 @@ from stream.storage.codec import Erasure, Header, RowCodec
 from stream.storage.inactive import Inactive, Sweep
 from stream.storage.residence import Residence
 from stream.stored import partition_folder, stored_hash
+from stream.witnesses import Witnesses
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class Shard:
         self._tallies = Tallies(settings)
         self._tallies.restore(self._checkpoint.tallies())
         self._tallies.told_at = self.header.told_at
-        self._believed = self._latest_believed()
+        self._witnesses = Witnesses(self._state.clock, settings.most_ahead)
 
     @property
     def offset(self) -> int:
@@ -166,7 +167,7 @@ class Shard:
                 touches, positions = [], []
                 self._forget(decoded.user_id, record, outcome, muted)
             else:
-                if decoded and self._needs_witnesses(decoded[0].occurred_at):
+                if decoded and self._witnesses.needed(decoded[0].occurred_at):
                     # What came before says what time it is, so it goes first.
                     self._learn(touches, positions, shop, outcome, muted)
                     touches, positions = [], []
@@ -366,35 +367,16 @@ class Shard:
         self._checkpoint.close()
 
     def _witnessed(self, record: Record, touches: list[Touch], outcome: Outcome) -> list[Touch]:
-        """A record that may be far ahead: its touches, or nothing where two others don't agree.
-
-        It is a witness either way, so a shop that was closed for long goes on with the third.
-        """
-        clock, first = self._state.clock[0], touches[0]
-        sessions.observe(clock, self._residence.key(first.user_id), first.occurred_at)
-        ahead = first.occurred_at - sessions.now(clock)
-        if not self.settings.most_ahead < ahead < np.inf:
+        """A record that may be far ahead: its touches, or nothing where two others don't agree."""
+        first = touches[0]
+        ahead = self._witnesses.too_far(self._residence.key(first.user_id), first.occurred_at)
+        if not ahead:
             return touches
-        days = ahead / 86_400
         self.counts["accepted"] -= 1
         self.counts["far_ahead"] += 1
-        reason = f"occurred_at is {days:.0f} days ahead of all others"
+        reason = f"occurred_at is {ahead / 86_400:.0f} days ahead of all others"
         self._reception.refuse(record, reason, outcome.dead_letters)
         return []
-
-    def _needs_witnesses(self, at: float) -> bool:
-        """Whether an event may be too far ahead, by what is known before this batch is run."""
-        if at > self._believed:
-            return True
-        if self.clock() is None:
-            self._believed = min(self._believed, at + self.settings.most_ahead)
-        return False
-
-    def _latest_believed(self) -> float:
-        """Whatever the clock is once there are three, it is no less than what this is made of."""
-        clock = self._state.clock[0]
-        times = clock.times[: int(clock.used)]
-        return min(times, default=np.inf) + self.settings.most_ahead
 
     def _run(
         self,
@@ -422,7 +404,7 @@ class Shard:
             if late:
                 self.counts["too_late"] += late
             first = last
-        self._believed = self._latest_believed()
+        self._witnesses.look_again()
 
     def _cut(self, touches: list[Touch], first: int) -> int:
         last = min(first + SLICE, len(touches))
