@@ -19,6 +19,7 @@ from stream.core.updates import columns_of, decode
 from stream.errors import StreamError
 from stream.topology import topics
 from stream.topology.log_reader import LogReader
+from tests.benchmarks import workload
 from tests.benchmarks.measuring import TreeMeter
 
 PEERS = Path(__file__).parent / "peers"
@@ -96,12 +97,16 @@ def worker(field: Field, group: str | None = None, settings: Path | None = None)
     return [sys.executable, "-m", "stream", "worker", *told, "--log-level", "warning"]
 
 
+WORKED = {"DRIFT_MOST_HOURLY": str(workload.NO_BOTS)}
+"""Settings of our worker: it works on all events, as its peers do."""
+
+
 def run_worker(field: Field) -> Finish:
     """Let our worker do the backlog; what it published says when it computed what."""
     forget_published(field.broker)
     with (
         topics.admin(field.broker) as client,
-        started(worker(field), field.folder, {}) as process,
+        started(worker(field), field.folder, WORKED) as process,
         TreeMeter(process.pid) as meter,
     ):
         deadline = time.monotonic() + START_SECONDS + field.most_seconds

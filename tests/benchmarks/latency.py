@@ -16,7 +16,7 @@ from stream.storage.partitioning import partition_of
 from stream.topology import topics
 from stream.topology.outputs import DELTAS
 from tests.benchmarks import workload
-from tests.benchmarks.contestants import PARTITIONS, START_SECONDS, Field, started, worker
+from tests.benchmarks.contestants import PARTITIONS, START_SECONDS, WORKED, Field, started, worker
 from tests.benchmarks.report import Report, Row
 
 RATE, TICK = 1000, 0.005
@@ -30,7 +30,7 @@ Moments = dict[bytes, float]
 def run(report: Report, field: Field, quick: bool) -> None:
     """Our worker again, in the folder where it did the backlog."""
     events = iter(list(_of_new_shoppers(field.events)))
-    with started(worker(field), field.folder, {}):
+    with started(worker(field), field.folder, WORKED):
         sent, read = asyncio.run(_moments(field.broker, events, 6.0 if quick else 20.0))
     settled = min(sent.values()) + SETTLING_SECONDS
     took = [1000 * (at - sent[key]) for key, at in read.items() if sent[key] > settled]

@@ -16,6 +16,8 @@ USERS, ITEMS, CATEGORIES = 50_000, 20_000, 300
 USER_EXPONENT, ITEM_EXPONENT = 0.9, 1.0
 STARTS_AT, EVENTS_PER_SECOND = 1_700_000_000, 500
 BATCH_BYTES = 200_000
+NO_BOTS = 0
+"""For `most_hourly`: the shopper who comes most often does so 17 times a second."""
 
 
 class Keyed(NamedTuple):
