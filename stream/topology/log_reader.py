@@ -35,7 +35,12 @@ class LogReader:
         )
 
     async def __aenter__(self) -> "LogReader":
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except BaseException:
+            # Else the client complains of it later, behind the line that says what is wrong.
+            await self._consumer.stop()
+            raise
         self._consumer.assign([self.topic_partition])
         return self
 

@@ -211,7 +211,11 @@ class Publisher:
             max_batch_size=LARGEST_BATCH,
             max_request_size=LARGEST_BATCH,
         )
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self._producer.stop()
+            raise
 
     async def stop(self) -> None:
         if self._producer is not None:
