@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from stream.core.compiled import kernel
+from stream.core.factorization import scrambled
 from stream.core.rows import Float64s, Int32s, Layout, Rows, UInt8s, UInt32s
 
 EVENTS = 24
@@ -19,6 +20,7 @@ KEPT_WINDOWS = 4
 """An event counts in flows and demand if it is no more windows behind the partition's clock."""
 OFTEN = 255
 """A move made so often in a window stays counted, whatever comes late."""
+BITS, MARK_BITS = 62, 32
 CHANGES = 3
 """An event changes no more counts: two moves appear where there was one."""
 
@@ -76,10 +78,8 @@ def window_of(at: float, length: float) -> int:
 @kernel
 def fingerprint(window: int, origin: int, target: int) -> np.uint32:
     """A number for a move, never 0: two of a shopper share one with a chance of 2 ** -32."""
-    mixed = np.uint64(window) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ np.uint64(origin)) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = ((mixed ^ (mixed >> np.uint64(29))) ^ np.uint64(target)) * np.uint64(0x94D049BB133111EB)
-    return np.uint32(max(mixed >> np.uint64(32), np.uint64(1)))
+    mixed = scrambled(scrambled(scrambled(window) ^ int(origin)) ^ int(target))
+    return np.uint32(max(mixed >> (BITS - MARK_BITS), 1))
 
 
 @kernel
