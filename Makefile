@@ -33,17 +33,17 @@ coverage: install  ## Branches of core and storage that the tests reach, kernels
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -m 'not slow and not kafka' tests/core tests/contracts tests/storage tests/test_*.py
 	$(BIN)/python -m coverage report --fail-under=95
 
-check: install  ## Linters, types, layers, schemas, unsafe calls; changes nothing
+check: install  ## Linters, types, layers, schemas, unsafe calls, dependencies; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python schemas/generate.py --check
 	$(BIN)/bandit -q -c pyproject.toml -r stream
+	$(BIN)/python -m tests.audit
 
-audit: install  ## Known vulnerabilities of the pinned dependencies; asks a service, so not in check
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip-audit
-	$(BIN)/pip-audit --strict --no-deps --disable-pip -r constraints.txt
+audit: install  ## Pinned releases that were withdrawn, and their known vulnerabilities
+	$(BIN)/python -m tests.audit
 
 bench: install  ## Speed, as ratios within one run
 	$(BIN)/python -m tests.benchmarks
