@@ -149,7 +149,7 @@ def test_the_ring_tells_a_large_move_at_once() -> None:
 
 def test_without_a_ring_threshold_a_calibration_changes_thresholds_only() -> None:
     records = restless(1, 600)
-    plain, other = told(records), told(records, calibrated(None))
+    plain, other = told(records), told(records, calibrated(None, WIDE))
     assert len(plain) > 5
     assert [msgspec.structs.replace(alert, settings="") for alert in plain] == [
         msgspec.structs.replace(alert, settings="", chance_share=None) for alert in other

@@ -95,12 +95,12 @@ def test_ranking_takes_protocol_partitions_and_settings(tmp_path: Path) -> None:
     ]
     log, settings = tmp_path / "shop.csv", tmp_path / "drift.toml"
     log.write_text("user_id,event_type,occurred_at,category,item_id\n" + "".join(lines))
-    settings.write_text("list_size = 10\nadopt_every = 5\n")
+    settings.write_text("full_list_every = 10\nadopt_every = 5\n")
     arguments = ["ranking", str(log), "--out", str(tmp_path / "out"), "--settings", str(settings)]
     ran = CliRunner().invoke(drift, ["evaluate", *arguments, "--protocol", "frozen"])
     assert ran.exit_code == 0, ran.output
     said = " ".join(ran.output.split())
-    assert "Settings other than the defaults: adopt_every = 5, list_size = 10." in said
+    assert "Settings other than the defaults: adopt_every = 5, full_list_every = 10." in said
     assert "Ranking frozen within periods, shop" in said
     assert "Ranking live" not in said
 
