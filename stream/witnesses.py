@@ -34,12 +34,13 @@ class Witnesses:
         clock = self._clock[0]
         times = clock.times[: int(clock.used)]
         self._believed = min(times, default=np.inf) + self._most
+        self._settled = bool(np.isfinite(sessions.now(clock)))
 
     def needed(self, at: float) -> bool:
         """Whether an event may be too far ahead, by what is known before this batch is run."""
         if at > self._believed:
             return True
-        if not np.isfinite(sessions.now(self._clock[0])):
+        if not self._settled:
             self._believed = min(self._believed, at + self._most)
         return False
 

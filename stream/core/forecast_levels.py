@@ -3,7 +3,7 @@
 import numpy as np
 
 from stream.core.compiled import kernel, outlined
-from stream.core.rows import Float64s, Layout, Rows
+from stream.core.rows import Float32s, Float64s, Layout, Rows
 
 KEPT_WEEKS = 13
 """Weeks of which each quantity is kept: those of the longest span."""
@@ -117,7 +117,7 @@ def damped(span: int) -> float:
 
 
 @kernel
-def speak(row: LevelRow, said: Float64s, week: int, span: int, totals: Float64s) -> None:
+def speak(row: LevelRow, said: Float32s, week: int, span: int, totals: Float64s) -> None:
     """Write what each expert says of the next `span` weeks."""
     said[0] = mean_share(row, week, 1, totals)
     said[1] = mean_share(row, week, min(span, row.weeks + row.silent), totals)

@@ -150,7 +150,6 @@ def agree(
     shares: Float64s,
 ) -> None:
     """Let the experts speak at the end of `week`; write what they agree on to `shares`."""
-    said = np.zeros(EXPERTS)
     for number in range(count):
         row, outlook = rows[number], outlooks[number]
         shares[number] = 0.0
@@ -158,9 +157,7 @@ def agree(
             continue
         span = len(outlook.expected)
         place = week % span
-        experts.speak(row, said, week, span, totals)
-        for expert in range(EXPERTS):
-            outlook.said[place, expert] = np.float32(said[expert])
+        experts.speak(row, outlook.said[place], week, span, totals)
         shares[number] = trusted(outlook, place)
 
 

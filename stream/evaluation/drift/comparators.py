@@ -36,7 +36,8 @@ def change_of(old: int, new: int) -> float:
 def two_windows(
     categories: Int32s,
     first: Int64s,
-    width: int,
+    now: Int64s,
+    past: Int64s,
     recent: int,
     before: int,
     threshold: float,
@@ -47,9 +48,9 @@ def two_windows(
 
     With counts a and b of n and m events, G = Σ a ln a + Σ b ln b - Σ (a+b) ln(a+b)
     - n ln n - m ln m + (n+m) ln(n+m); an alarm where it exceeds the threshold, then anew.
+    `now` and `past` are room to count each category.
     """
     used = 0
-    now, past = np.zeros(width, np.int64), np.zeros(width, np.int64)
     for stream in range(len(first) - 1):
         base = first[stream]
         now[:] = 0
@@ -86,9 +87,11 @@ def two_windows(
 
 
 @outlined
-def surprises(categories: Int32s, first: Int64s, width: int, surprise: Float64s) -> None:
-    """-ln of each event's chance by the counts before it, novelty among them; 8 at most."""
-    counts = np.zeros(width, np.int64)
+def surprises(categories: Int32s, first: Int64s, counts: Int64s, surprise: Float64s) -> None:
+    """-ln of each event's chance by the counts before it, novelty among them; 8 at most.
+
+    `counts` is room to count each category.
+    """
     for stream in range(len(first) - 1):
         counts[:] = 0
         novelties = 1.0

@@ -119,17 +119,17 @@ def ratio(recent: int, before: int) -> Method:
 
 def two_windows(streams: Streams, threshold: float, recent: int, before: int) -> Found:
     stream, event = _room(streams)
+    now, past = _counts(streams), _counts(streams)
     used = comparators.two_windows(
-        streams.categories, streams.first, _width(streams), recent, before, threshold,
-        stream, event,
-    )  # fmt: skip
+        streams.categories, streams.first, now, past, recent, before, threshold, stream, event
+    )
     return unnamed(stream[:used], event[:used])
 
 
 def page_hinkley(streams: Streams, threshold: float) -> Found:
     stream, event = _room(streams)
     surprise = np.zeros(streams.events)
-    comparators.surprises(streams.categories, streams.first, _width(streams), surprise)
+    comparators.surprises(streams.categories, streams.first, _counts(streams), surprise)
     used = comparators.page_hinkley(surprise, streams.first, threshold, stream, event)
     return unnamed(stream[:used], event[:used])
 
@@ -156,8 +156,8 @@ def every(streams: Streams, per_10k: float, seed: int) -> Found:
     return unnamed(stream, [place for places in events for place in places])
 
 
-def _width(streams: Streams) -> int:
-    return int(streams.categories.max(initial=0)) + 1
+def _counts(streams: Streams) -> Int64s:
+    return np.zeros(int(streams.categories.max(initial=0)) + 1, np.int64)
 
 
 def _room(streams: Streams) -> tuple[Int64s, Int64s]:
