@@ -1,6 +1,6 @@
 """Our ranking over a whole log, frozen within each period: the kernels of the product."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -46,12 +46,34 @@ class Names(NamedTuple):
     items: Int64s
     codes: Rows[CodeRow]
 
+    @classmethod
+    def of(cls, log: Log) -> Self:
+        """Of a log whose categories the shop has yet to learn."""
+        categories = [identify(name) for name in log.category_names]
+        codes = zeros(max(1, len(categories)), CODE, CodeRow)
+        np.asarray(codes)["id"][: len(categories)] = categories
+        np.asarray(codes)["shop"] = -1
+        return cls(np.array([identify(name) for name in log.item_names], np.int64), codes)
+
+    def meet(self, shop: ShopModel) -> None:
+        """Find the categories that the shop has learned meanwhile."""
+        codes = np.asarray(self.codes)
+        codes["shop"] = shop.category_numbers(np.ascontiguousarray(codes["id"]))
+
 
 class Shoppers(NamedTuple):
     """What is known of each shopper: recent items and categories."""
 
     recents: Rows[RecentsRow]
     moves: Rows[MigrationRow]
+
+    @classmethod
+    def of(cls, walk: Walk, settings: Settings) -> Self:
+        """Shoppers of whom nothing is known."""
+        return cls(
+            zeros(walk.people, recents.layout(settings.recent_items), RecentsRow),
+            zeros(walk.people, migration_slots.layout(settings.prediction_slots), MigrationRow),
+        )
 
 
 class Served(NamedTuple):
@@ -62,12 +84,22 @@ class Served(NamedTuple):
     taught: Rows[BlendRow]
     told: Rows[ClicksRow]
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """A shard that learned nothing yet."""
+        return cls(Predictor.of(settings), Blend.of().rows, Blend.of().rows, Clicks.of().rows)
+
 
 class Manner(NamedTuple):
     """The settings that ranking needs."""
 
     slots: int
     half_life: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """What the settings say."""
+        return cls(settings.prediction_slots, settings.transition_half_life)
 
 
 @kernel
@@ -159,23 +191,10 @@ class Frozen:
 
     def __init__(self, log: Log, walk: Walk, settings: Settings) -> None:
         self._walk, self._shop = walk, ShopModel(settings)
-        items = [identify(name) for name in log.item_names]
-        categories = [identify(name) for name in log.category_names]
-        self._name_of = dict(zip(categories, log.category_names, strict=True))
-        self._name_of |= dict(zip(items, log.item_names, strict=True))
+        self._name_of = {identify(name): name for name in [*log.category_names, *log.item_names]}
         self._number_of = {name: number for number, name in enumerate(log.item_names)}
-        codes = zeros(max(1, len(categories)), CODE, CodeRow)
-        np.asarray(codes)["id"][: len(categories)] = categories
-        np.asarray(codes)["shop"] = -1
-        self._names = Names(np.array(items, np.int64), codes)
-        self._shoppers = Shoppers(
-            zeros(walk.people, recents.layout(settings.recent_items), RecentsRow),
-            zeros(walk.people, migration_slots.layout(settings.prediction_slots), MigrationRow),
-        )
-        self._served = Served(
-            Predictor.of(settings), Blend.of().rows, Blend.of().rows, Clicks.of().rows
-        )
-        self._manner = Manner(settings.prediction_slots, settings.transition_half_life)
+        self._names, self._shoppers = Names.of(log), Shoppers.of(walk, settings)
+        self._served, self._manner = Served.of(settings), Manner.of(settings)
         self._board = board(walk.known)
         self._verdicts = zeros(len(walk.at), VERDICT, VerdictRow)
 
@@ -209,8 +228,7 @@ class Frozen:
             first, last,
         )  # fmt: skip
         self._shop.apply(packed(updates, 0, self._name_of.__getitem__))
-        codes = np.asarray(self._names.codes)
-        codes["shop"] = self._shop.category_numbers(np.ascontiguousarray(codes["id"]))
+        self._names.meet(self._shop)
         marked = self._served.ahead.marking(len(self._shop.view.categories))
         self._served = self._served._replace(ahead=marked)
 

@@ -8,6 +8,7 @@ from stream.errors import StreamError
 from tests.benchmarks import (
     bench_drift,
     bench_items,
+    bench_lists,
     bench_migration,
     bench_rank,
     bench_replay,
@@ -17,7 +18,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.report import Report, Row
 
-PARTS = ("replay", "worker", "rank", "state", "drift", "migration", "replica", "items")
+PARTS = ("replay", "worker", "rank", "lists", "state", "drift", "migration", "replica", "items")
 
 
 @click.command(epilog="Example: python -m tests.benchmarks replay --taobao UserBehavior.csv.gz")
@@ -36,7 +37,7 @@ PARTS = ("replay", "worker", "rank", "state", "drift", "migration", "replica", "
     show_envvar=True,
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A weekly file of lines 'session item', to share among workers; give several.",
+    help="A weekly file of lines 'session item', for lists and replica; give several.",
 )
 @click.option(
     "--peers",
@@ -61,8 +62,8 @@ def main(
     results: Path | None,
 ) -> None:
     """Measure how fast replay, worker, state, the shift detector and the predictor are,
-    what a list on demand costs, how good lists of two workers are beside those of one, and what
-    a million items cost.
+    what lists cost as events come and on demand, how good those of two workers are beside those
+    of one, and what a million items cost.
 
     Peers whose libraries are not ours get an environment in the cache folder, once.
     """
@@ -76,6 +77,7 @@ def main(
         "replay": lambda: bench_replay.run(report, taobao, quick),
         "worker": lambda: bench_worker.run(report, names, quick),
         "rank": lambda: bench_rank.run(report, quick),
+        "lists": lambda: bench_lists.run(report, sessions),
         "state": lambda: bench_state.run(report, quick),
         "drift": lambda: _drift(report, quick),
         "migration": lambda: bench_migration.run(report, quick),

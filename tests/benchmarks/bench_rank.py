@@ -1,4 +1,4 @@
-"""A list on demand: what it costs the engine, and how soon a worker under load answers."""
+"""A list on demand: its cost, and how soon a worker under load, or a new one, answers."""
 
 import asyncio
 import tempfile
@@ -25,23 +25,29 @@ from tests.benchmarks.contestants import (
     START_SECONDS,
     WORKED,
     Field,
+    committed,
     forget_published,
     started,
+    watch,
     worker,
 )
 from tests.benchmarks.report import Report, Row
 
 WANTED = 100.0
+FIRST_LIST = 10.0
+SNAPSHOT_SECONDS = 12.0
+"""Until there are snapshots of all that was read, where one is made every 5 seconds."""
 ASKERS = 4
 """Clients that ask one question after another."""
 
 
 def run(report: Report, quick: bool) -> None:
-    """The engine alone, then a worker that works off a backlog."""
+    """The engine alone, a worker that works off a backlog, and one that begins with a snapshot."""
     warm_up(Settings())
     with tempfile.TemporaryDirectory(prefix="drift-bench-") as folder:
         _engine(report, Path(folder) / "replay", 20_000 if quick else 100_000)
         _worker(report, Path(folder) / "worker", 30_000 if quick else 200_000)
+        _newcomer(report, Path(folder) / "newcomer", 30_000 if quick else 200_000)
 
 
 def _engine(report: Report, folder: Path, events: int) -> None:
@@ -120,6 +126,55 @@ def _worker(report: Report, folder: Path, events: int) -> None:
         f"{ASKERS} clients in one process ask one question after another; the worker computes "
         "slices of 500 events meanwhile, and answers between two.",
     )
+
+
+def _newcomer(report: Report, folder: Path, events: int) -> None:
+    port, shared = free_port(), folder / "snapshots"
+    told = WORKED | {"DRIFT_HTTP": str(port), "DRIFT_SNAPSHOT_URL": str(shared)}
+    with Broker.start() as broker:
+        forget_published(broker.address)
+        records = list(workload.events(events))
+        workload.publish(broker.address, topics.EVENTS, PARTITIONS, records)
+        field = Field(broker.address, events, folder / "first", START_SECONDS)
+        _work_off(field, told | {"DRIFT_SNAPSHOT_EVERY": "5"})
+        field = field._replace(folder=folder / "second")
+        command = worker(field, field.folder.parent.name)
+        with started(command, field.folder, told):
+            seconds = asyncio.run(_first_list(f"http://127.0.0.1:{port}", records[0].key))
+    report.show(
+        "A new worker with another's snapshots",
+        [{"events before": events, "s from its start to its first list": seconds}],
+        f"Wanted: {FIRST_LIST:.0f}. The start of Python, joining the group, restoring "
+        f"{PARTITIONS} partitions and the shop model, and reading what came after.",
+    )
+
+
+def _work_off(field: Field, told: dict[str, str]) -> None:
+    """Let a worker have the whole log, and make snapshots of that."""
+    command = worker(field, field.folder.parent.name)
+    with (
+        topics.admin(field.broker) as client,
+        started(command, field.folder, told) as process,
+    ):
+        deadline = time.monotonic() + START_SECONDS + field.most_seconds
+        while committed(client, field.folder.parent.name, PARTITIONS) < field.events:
+            watch(process, field.folder, deadline)
+        time.sleep(SNAPSHOT_SECONDS)
+
+
+async def _first_list(where: str, key: bytes | None) -> float:
+    """Seconds from now until a worker lists something for the shopper with this key."""
+    began, user = time.perf_counter(), (key or b"").decode()
+    async with ClientSession() as session:
+        while time.perf_counter() - began < START_SECONDS:
+            try:
+                async with session.get(f"{where}/rank", params={"user_id": user}) as answer:
+                    if answer.status == 200 and (await answer.json())["row"] != "none":
+                        return time.perf_counter() - began
+            except ClientError:
+                pass
+            await asyncio.sleep(0.05)
+    raise StreamError(f"the new worker listed nothing in {START_SECONDS:.0f} s")
 
 
 class Took:

@@ -53,7 +53,12 @@ def run(report: Report, taobao: Path | None, sessions: Sequence[Path]) -> None:
     if taobao is not None:
         _measure(report, between(_log(report, "taobao", [taobao]), *TAOBAO_DAYS))
     if sessions:
-        _measure(report, _log(report, "session-item", sessions))
+        _measure(report, read_sessions(report, sessions))
+
+
+def read_sessions(report: Report, paths: Sequence[Path]) -> Log:
+    """A log of weekly files of lines 'session item'."""
+    return _log(report, "session-item", paths)
 
 
 def _log(report: Report, preset: str, paths: Sequence[Path]) -> Log:
