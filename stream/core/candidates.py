@@ -482,10 +482,10 @@ def collect(
     count = connect(desk.buckets, candidates, count, items, desk.seeds, used)
     likely = expect(desk, outlook, slots, shop.queries.hints[0])
     count = stock(candidates, count, desk, likely, shop.categories)
-    looked = factorization.look(desk.query, profiles, desk.recent)
+    factorization.look(desk.query, profiles, desk.recent)
     if shop.content.bridges[0].listed > 0:
         count = introduce(candidates, count, desk, likely, shop)
     count = recall(candidates, count, shop.cells, recents, desk, listing)
-    if looked > 0.0:
+    if factorization.heard(profiles, desk.recent):
         compare(candidates, count, profiles, desk.query)
     return count

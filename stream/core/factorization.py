@@ -67,7 +67,7 @@ class ScratchRow:
 class FactorRates(NamedTuple):
     """How fast to learn, against how many negatives drawn how, by which objective.
 
-    One event in `every` is learned from, which its step decides.
+    One event in `every` is learned from, which its step decides; none if it is 0.
     """
 
     rate: float
@@ -202,6 +202,15 @@ def look(query: Float32s, rows: Rows[FactorRow], recent: Int32s) -> float:
 
 
 @kernel
+def heard(rows: Rows[FactorRow], recent: Int32s) -> bool:
+    """Whether any of the recent items' inward vectors has learned anything since it started."""
+    for lag in range(len(recent)):
+        if recent[lag] >= 0 and rows[recent[lag]].inward_squares > np.float32(CAUTION):
+            return True
+    return False
+
+
+@kernel
 def remember(ring: RingRow, item: int) -> None:
     """Let `item` be drawn from now on, until a ring's length of others came."""
     ring.items[ring.written % len(ring.items)] = item
@@ -310,8 +319,8 @@ def follow(
 
 @kernel
 def chosen(step: int, every: int) -> bool:
-    """Whether this step is one of those, one in `every`, that are learned from."""
-    return every == 1 or scrambled(step) % every == 0
+    """Whether this step is one of those, one in `every`, that are learned from; of 0, none is."""
+    return every == 1 or (every > 0 and scrambled(step) % every == 0)
 
 
 @kernel

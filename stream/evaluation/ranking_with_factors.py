@@ -12,19 +12,16 @@ from stream.evaluation.ranking_walk import Flags, Walk
 from stream.evaluation.report import OURS
 from stream.settings import Settings
 
-NEVER = 1 << 40
-"""Of so many events, one trains the factors."""
 BARE = f"{OURS}, without factors"
 WAYS: dict[str, dict[str, int | str]] = {
-    BARE: {"factors_every": NEVER},
+    BARE: {"factors_every": 0},
     f"{OURS}, BPR": {"factor_objective": "bpr"},
     f"{OURS}, ISGD": {"factor_objective": "isgd"},
 }
 """What is set otherwise than usual, where factors learn by a softmax."""
 ABOUT = (
     "The product's ranking with factors that learn by a softmax (as usual), by BPR or by ISGD, and "
-    "with vectors that stay as they began, which the blend then finds of no use. Frozen within "
-    "periods, as above. "
+    "with none. Frozen within periods, as above. "
 )
 GAIN = f"Each way less {BARE}, event by event; above 0, factors pay. "
 

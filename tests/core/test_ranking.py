@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -195,6 +196,15 @@ def test_factors_alone_may_be_the_reason() -> None:
     (entry,) = ranked(learned(["tent", "stove"]), [Had("tent")], own=own)
 
     assert (entry.item, entry.reason, entry.share, entry.because) == ("stove", "similar", 1.0, None)
+
+
+def test_factors_that_learn_nothing_say_nothing() -> None:
+    model = ShopModel(msgspec.structs.replace(SMALL, factors_every=0))
+    model.apply(message(walked([("tent", 0.0), ("stove", 0.0), ("lamp", 0.0)])))
+    own = Blend.of().rows
+    assert [entry.item for entry in ranked(model, [Had("tent")], own=own)] == ["stove", "lamp"]
+    own[0].weights[:] = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+    assert ranked(model, [Had("tent")], own=own) == []
 
 
 def test_what_is_on_the_screen_or_bought_is_left_out_unless_asked_for() -> None:

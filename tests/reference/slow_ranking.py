@@ -88,7 +88,7 @@ def stock(model: ShopModel, parts: dict[str, list[float]], expected: dict[str, f
 
 
 def compare(model: ShopModel, parts: dict[str, list[float]], shopper: list[Had]) -> None:
-    """How well factors fit: a softmax over all candidates."""
+    """How well factors fit, if any has learned: a softmax over all candidates."""
     names, factors = model.items.names, model.profiles
     known = [had.item for had in shopper[:5] if had.item in names]
     total = sum(0.7**lag for lag in range(len(known)))
@@ -97,7 +97,7 @@ def compare(model: ShopModel, parts: dict[str, list[float]], shopper: list[Had])
         for f in range(model.settings.factors)
         for pairs in [list(enumerate(known))]
     ]
-    if known:
+    if any(float(factors[names.index(one)].inward_squares) > 0.01 for one in known):
         for name, part in parts.items():
             if name not in names:
                 continue

@@ -169,7 +169,7 @@ class SlowFactors:
     def learn(self, recent: list[int], item: int, step: int) -> None:
         for id in [item, *recent]:
             self.start(id)
-        if recent and self.log and scrambled(step) % self.every == 0:
+        if recent and self.log and self.every and scrambled(step) % self.every == 0:
             self._train(recent, item, [id for id in self.drawn(step) if id != item])
         self.log.append(item)
 
