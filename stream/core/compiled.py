@@ -53,7 +53,10 @@ def kernel(function: Function) -> Function:
 
 
 def inner(function: Function) -> Function:
-    """A kernel for kernels alone: with no way in from Python, it is compiled sooner."""
+    """A kernel for kernels alone: with no way in from Python, it is compiled sooner.
+
+    Python that calls it all the same crashes, unless it is uncompiled.
+    """
     return _compiled(function, inline=True, from_python=False)
 
 
@@ -66,11 +69,11 @@ def outlined(function: Function) -> Function:
 
 
 def _compiled(function: Function, inline: bool, from_python: bool = True) -> Function:
-    # The stubs know neither `no_cpython_wrapper` nor `_nrt`, numba's runtime that counts.
+    # The stubs know no wrappers, nor `_nrt`, numba's runtime that counts.
     njit = cast(Any, numba.njit)
     compile_it = njit(
         cache=True, nogil=True, error_model="numpy", forceinline=inline,
-        no_cpython_wrapper=not from_python, _nrt=False,
+        no_cpython_wrapper=not from_python, no_cfunc_wrapper=True, _nrt=False,
     )  # fmt: skip
     with cache_of_these_sources(Path(function.__code__.co_filename).parent):
         return cast(Function, compile_it(function))
