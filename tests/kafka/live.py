@@ -114,8 +114,8 @@ class LiveWorker:
 
 
 def simulated(path: Path, events: int, users: int = 60, seed: int = 3) -> Path:
-    """A file of a shop's events, in which some shoppers move."""
-    shop = Shop(users=users, items=300, categories=12, seed=seed)
+    """A file of a shop's events, in which some shoppers move, and search now and then."""
+    shop = Shop(users=users, items=300, categories=12, seed=seed, searches=0.2)
     path.write_bytes(b"".join(e.value + b"\n" for e in itertools.islice(shop, events)))
     return path
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,6 +94,22 @@ def test_it_ranks_on_demand_and_asking_changes_nothing(run: Run) -> None:
     assert (ready["healthy"], ready["shop_updates"]["lag"]) == (True, 0)
     hashes = live.drift("state", "hash", "--state", run.worker.state)
     assert hashes["state_hash"] == run.summary["state_hash"]
+
+
+def test_lists_follow_what_is_searched_for(run: Run) -> None:
+    sent = [json.loads(record.value) for record in live.read(run.broker, "recommendation-deltas")]
+    assert "searched" in reasons(item for delta in sent for item in delta["items"])
+    where = run.metrics.removesuffix("/metrics")
+    with urllib.request.urlopen(f"{where}/rank?user_id=u00000&query=headphones") as answer:
+        asked = json.load(answer)["items"]
+    with urllib.request.urlopen(f"{where}/rank?user_id=u00000&query=xyzzy") as answer:
+        unheard = json.load(answer)["items"]
+    assert "searched" in reasons(asked)
+    assert "searched" not in reasons(unheard)
+
+
+def reasons(items: Iterable[dict[str, Any]]) -> set[str]:
+    return {item["reason"]["because"] for item in items}
 
 
 def test_it_knows_the_catalog_that_was_published(run: Run) -> None:
