@@ -100,7 +100,7 @@ def test_lists_follow_what_is_searched_for(run: Run) -> None:
     sent = [json.loads(record.value) for record in live.read(run.broker, "recommendation-deltas")]
     assert "searched" in reasons(item for delta in sent for item in delta["items"])
     where = run.metrics.removesuffix("/metrics")
-    with urllib.request.urlopen(f"{where}/rank?user_id=u00000&query=headphones") as answer:
+    with urllib.request.urlopen(f"{where}/rank?user_id=u00000&query=guitars") as answer:
         asked = json.load(answer)["items"]
     with urllib.request.urlopen(f"{where}/rank?user_id=u00000&query=xyzzy") as answer:
         unheard = json.load(answer)["items"]
