@@ -11,6 +11,8 @@ from stream.core.flows import CHANGE, CHANGES, EVENTS, MOVES, OFTEN, ChangeRow, 
 from stream.core.rows import zeros
 
 WINDOW = 60.0
+PERIOD = 400.0
+"""Visits come before it, so that repeated they still have times of their own."""
 Visit = tuple[float, int]
 
 
@@ -40,7 +42,7 @@ def expected(visits: list[Visit]) -> Counter[tuple[int, int, int]]:
 
 
 visits = st.lists(
-    st.tuples(st.integers(0, 4000).map(lambda at: at / 10), st.integers(0, 3)),
+    st.tuples(st.integers(0, 3999).map(lambda at: at * PERIOD / 4000), st.integers(0, 3)),
     max_size=EVENTS, unique_by=lambda visit: visit[0],
 )  # fmt: skip
 
@@ -59,7 +61,7 @@ def test_so_they_do_where_a_long_log_comes_a_little_out_of_order(
     visits: list[Visit], late: int, data: st.DataObject
 ) -> None:
     """No event is behind more others than are remembered."""
-    long = [(at + 400.0 * times, code) for times in range(4) for at, code in sorted(visits)]
+    long = [(at + PERIOD * times, code) for times in range(4) for at, code in sorted(visits)]
     delays = [data.draw(st.integers(0, late)) for _ in long]
     arrived = sorted(range(len(long)), key=lambda place: (place + delays[place], place))
     assert +counted([long[place] for place in arrived]) == expected(long)
