@@ -41,13 +41,14 @@ class ChoiceRow:
     """Room to choose one list.
 
     `chosen` and `pool` are places of candidates; the rest is by their spots in the pool:
-    `categories` as items have them, `taken` who is chosen, `nearness` how like one of these
-    each is, `lengths` of vectors, 0 where one has learned nothing, `slots` of `taste`. By
-    these are `entries` of the chosen, and `gains` from one more.
+    `scores`, `categories` as items have them, `taken` who is chosen, `nearness` how like one
+    of these each is, `lengths` of vectors, 0 where one has learned nothing, `slots` of `taste`.
+    By these are `entries` of the chosen, and `gains` from one more.
     """
 
     chosen: Int32s
     pool: Int32s
+    scores: Float32s
     categories: Int32s
     slots: Int32s
     taken: UInt8s
@@ -63,7 +64,9 @@ def layout(list_size: int, interest_slots: int) -> Layout:
     pool = POOL * list_size
     return np.dtype(
         [
-            *((name, "i4", pool) for name in ("chosen", "pool", "categories", "slots")),
+            *((name, "i4", pool) for name in ("chosen", "pool")),
+            ("scores", "f4", pool),
+            *((name, "i4", pool) for name in ("categories", "slots")),
             ("taken", "u1", pool),
             *((name, "f8", pool) for name in ("nearness", "lengths")),
             ("taste", taste.layout(interest_slots)),
@@ -95,14 +98,26 @@ def id_of(candidate: CandidateRow, profiles: Rows[ProfileRow], recents: RecentsR
 
 
 @kernel
-def beats(
-    found: Rows[CandidateRow], one: int, other: int, profiles: Rows[ProfileRow], recents: RecentsRow
-) -> bool:
-    """Whether a candidate scores above another; ties go to the lower id."""
-    mine, its = found[one].score, found[other].score
-    if mine != its:
-        return bool(mine > its)
-    return id_of(found[one], profiles, recents) < id_of(found[other], profiles, recents)
+def spot_of(
+    row: ChoiceRow, end: int, place: int, found: Rows[CandidateRow],
+    profiles: Rows[ProfileRow], recents: RecentsRow,
+) -> int:  # fmt: skip
+    """Where a candidate belongs among the pool's: behind what scores more; of equals, by ids.
+
+    It counts instead of stopping at the right spot: the CPU could not tell where that is.
+    """
+    score, spot = found[place].score, 0
+    for other in range(end):
+        spot += 1 if row.scores[other] > score else 0
+    if spot < end and row.scores[spot] == score:
+        id = id_of(found[place], profiles, recents)
+        while (
+            spot < end
+            and row.scores[spot] == score
+            and id_of(found[row.pool[spot]], profiles, recents) < id
+        ):
+            spot += 1
+    return spot
 
 
 @kernel
@@ -120,22 +135,20 @@ def remove(row: ChoiceRow, end: int, spot: int) -> None:
     """Close the pool's gap at `spot`."""
     for other in range(spot, end - 1):
         row.pool[other] = row.pool[other + 1]
+        row.scores[other] = row.scores[other + 1]
         row.categories[other] = row.categories[other + 1]
 
 
 @kernel
 def insert(
-    row: ChoiceRow, end: int, room: int, place: int, category: int, found: Rows[CandidateRow],
-    profiles: Rows[ProfileRow], recents: RecentsRow,
-) -> int:  # fmt: skip
-    """Put a candidate where its score belongs, the last out of a full pool; how many it holds."""
-    end = min(end + 1, room)
-    spot = end - 1
-    while spot > 0 and beats(found, place, row.pool[spot - 1], profiles, recents):
-        row.pool[spot], row.categories[spot] = row.pool[spot - 1], row.categories[spot - 1]
-        spot -= 1
-    row.pool[spot], row.categories[spot] = place, category
-    return end
+    row: ChoiceRow, end: int, spot: int, place: int, score: np.float32, category: int
+) -> None:
+    """Put a candidate into a spot of the pool; what stood there and behind it moves on by one."""
+    for other in range(end, spot, -1):
+        row.pool[other] = row.pool[other - 1]
+        row.scores[other] = row.scores[other - 1]
+        row.categories[other] = row.categories[other - 1]
+    row.pool[spot], row.scores[spot], row.categories[spot] = place, score, category
 
 
 @kernel
@@ -153,21 +166,23 @@ def gather(
         candidate = found[place]
         if not candidate.score > NOTHING or candidate.left_out:
             continue
-        if end == room and not beats(found, place, row.pool[end - 1], profiles, recents):
+        if end == room and row.scores[end - 1] > candidate.score:
             continue
+        spot = spot_of(row, end, place, found, profiles, recents)
         index, flags, category = int(candidate.index), UNKNOWN, 0
         if index >= 0:
             flags, category = int(profiles[index].standing), int(profiles[index].category)
-        if not standing.listable(flags, listing.hidden):
+        if spot == room or not standing.listable(flags, listing.hidden):
             continue
         if listing.per_category > 0 and category > 0:
             last = rival(row, end, category, listing.per_category)
+            if 0 <= last < spot:
+                continue
             if last >= 0:
-                if not beats(found, place, row.pool[last], profiles, recents):
-                    continue
                 remove(row, end, last)
                 end -= 1
-        end = insert(row, end, room, place, category, found, profiles, recents)
+        end = min(end + 1, room)
+        insert(row, end - 1, spot, place, candidate.score, category)
     return end
 
 
