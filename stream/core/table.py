@@ -8,7 +8,7 @@ import numpy as np
 
 from stream.core.compiled import kernel
 from stream.core.ids import NONE
-from stream.core.rows import Layout, Rows, zeros
+from stream.core.rows import Int32s, Int64s, Layout, Rows, zeros
 
 
 class Cell:
@@ -54,6 +54,38 @@ def fill(table: Rows[Cell], ids: np.ndarray, count: int) -> None:
     """Remember the first `count` of `ids` under their positions."""
     for row in range(count):
         insert(table, ids[row], row)
+
+
+@kernel
+def number(table: Rows[Cell], ids: Int64s, first: Int64s, numbers: Int32s) -> int:
+    """Number ids in the order in which they appear, NONE apart; how many distinct ones there are.
+
+    They are left in `first`, their numbers in `numbers`; NONE has -1. The table is empty.
+    """
+    count = 0
+    for place in range(len(ids)):
+        found = MISSING
+        if ids[place] != NONE:
+            found = find(table, ids[place])
+            if found == MISSING:
+                found = count
+                insert(table, ids[place], found)
+                first[count] = ids[place]
+                count += 1
+        numbers[place] = found
+    return count
+
+
+def distinct(ids: Int64s) -> tuple[Int64s, Int32s]:
+    """The distinct ids as they first appear, and of each id its place there, -1 for NONE.
+
+    >>> first, places = distinct(np.array([7, 0, 5, 7]))
+    >>> first.tolist(), places.tolist()
+    ([7, 5], [0, -1, 1, 0])
+    """
+    first, numbers = np.empty(ids.size, np.int64), np.empty(ids.size, np.int32)
+    count = number(empty(ids.size), np.array(ids, np.int64).ravel(), first, numbers)
+    return first[:count], numbers.reshape(ids.shape)
 
 
 def empty(room: int) -> Rows[Cell]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stream.core.ids import NONE
 from stream.core.query_buckets import FEATURES
 from stream.core.rows import Float64s, Int8s, Int32s, Int64s, Layout, Rows, zeros
+from stream.core.table import distinct
 from stream.errors import StreamError
 from stream.messages import ShopRecord, ShopUpdates
 
@@ -88,18 +89,17 @@ def packed(rows: Rows[UpdateRow], partition: int, name_of: Callable[[int], str])
     table = np.asarray(rows)
     own = np.stack([table["item_id"], table["category_id"]], axis=1)
     every = np.concatenate([own, table["recent_items"], table["recent_categories"]], axis=1)
-    ids, indexes = np.unique(every, return_inverse=True)
-    # NONE sorts among the ids; taken out, those behind it move up by one.
-    renumbered = np.cumsum(ids != NONE) - 1
-    renumbered[ids == NONE] = ABSENT
-    ids = ids[ids != NONE]
-    columns = renumbered[indexes.reshape(every.shape)].astype("<i4")
-    named = set(columns[:, :2].ravel().tolist())
+    ids, columns = distinct(every)
+    columns = columns.astype("<i4")
+    # -1 finds the last place.
+    named = np.zeros(len(ids) + 1, np.bool_)
+    named[columns[:, :2]] = True
+    names = zip(ids.tolist(), named.tolist(), strict=False)
     answers = np.flatnonzero(table["asked"])
     return ShopUpdates(
         partition=partition,
         ids=ids.astype("<i8").tobytes(),
-        names=[name_of(id) if index in named else "" for index, id in enumerate(ids.tolist())],
+        names=[name_of(id) if own else "" for id, own in names],
         position=table["position"].astype("<i8").tobytes(),
         occurred_at=table["occurred_at"].astype("<f8").tobytes(),
         item=columns[:, 0].tobytes(),
@@ -216,7 +216,7 @@ def _check(message: ShopUpdates, columns: Columns) -> None:
     ids = columns.ids
     if len(message.names) != len(ids):
         raise _refused(message, f"{len(message.names)} names for {len(ids)} ids")
-    if (ids == NONE).any() or len(np.unique(ids)) != len(ids):
+    if (ids == NONE).any() or len(distinct(ids)[0]) != len(ids):
         raise _refused(message, "an id is 0 or stands there twice")
     if not np.isfinite(columns.occurred_at).all():
         raise _refused(message, "column occurred_at has a value that is no time")
