@@ -14,6 +14,7 @@ from stream.core.compiled import kernel, outlined
 from stream.core.decay import remaining
 from stream.core.knowledge import CategoryRow, ItemRow, ProfileRow
 from stream.core.migration_evidence import OutlookRow
+from stream.core.prefetch import prefetch
 from stream.core.queries import HintRow
 from stream.core.recents import RecentsRow
 from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows
@@ -199,6 +200,19 @@ def gather(
 
 
 @kernel
+def locate(
+    desk: DeskRow, items: Rows[ItemRow], cells: Rows[table.Cell], recents: RecentsRow
+) -> None:
+    """Find the rows of the last items; what is in them is on its way then."""
+    for place in range(RECENT):
+        desk.recent[place] = -1
+        if place < recents.used:
+            desk.recent[place] = table.find(cells, recents.items[place])
+        if desk.recent[place] >= 0:
+            prefetch(items[desk.recent[place]].transitions, "updated_at")
+
+
+@kernel
 def neighbors(
     buckets: Int32s,
     candidates: Rows[CandidateRow],
@@ -217,6 +231,15 @@ def neighbors(
             count = gather(buckets, candidates, count, row, weight, place)
         strength *= AGING
     return count
+
+
+@kernel
+def send_for(
+    profiles: Rows[ProfileRow], candidates: Rows[CandidateRow], first: int, count: int
+) -> None:
+    """Have the candidates' profiles from `first` on come, while more candidates are found."""
+    for place in range(first, count):
+        prefetch(profiles[candidates[place].index], "outward")
 
 
 @kernel
@@ -477,14 +500,16 @@ def collect(
     without one its `end` is 0. `half_life` is that of the transitions.
     """
     items, profiles, candidates, desk = shop.items, shop.profiles, shop.candidates, shop.desks[0]
-    for place in range(RECENT):
-        desk.recent[place] = -1
-        if place < recents.used:
-            desk.recent[place] = table.find(shop.cells, recents.items[place])
+    locate(desk, items, shop.cells, recents)
     count = neighbors(desk.buckets, candidates, items, desk.recent, now, half_life)
+    send_for(profiles, candidates, 0, count)
     used = sow(desk.seeds, candidates, count, profiles)
-    count = connect(desk.buckets, candidates, count, items, desk.seeds, used)
+    for number in range(used):
+        prefetch(items[candidates[desk.seeds[number]].index].transitions, "updated_at")
     likely = expect(desk, outlook, slots, shop.queries.hints[0])
+    direct = count
+    count = connect(desk.buckets, candidates, count, items, desk.seeds, used)
+    send_for(profiles, candidates, direct, count)
     count = stock(candidates, count, desk, likely, shop.categories)
     factorization.look(desk.query, profiles, desk.recent)
     if shop.content.bridges[0].listed > 0:
