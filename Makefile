@@ -40,7 +40,7 @@ check: install  ## Linters, types, layers, schemas, unsafe calls, dependencies; 
 	$(BIN)/lint-imports
 	$(BIN)/python schemas/generate.py --check
 	$(BIN)/bandit -q -c pyproject.toml -r stream
-	$(BIN)/python -m tests.audit
+	$(MAKE) audit
 
 audit: install  ## Pinned releases that were withdrawn, and their known vulnerabilities
 	$(BIN)/python -m tests.audit

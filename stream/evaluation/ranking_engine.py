@@ -61,6 +61,11 @@ class Names(NamedTuple):
         codes["shop"] = shop.category_numbers(np.ascontiguousarray(codes["id"]))
 
 
+def names_by_id(log: Log) -> dict[int, str]:
+    """The names of a log's categories and items."""
+    return {identify(name): name for name in [*log.category_names, *log.item_names]}
+
+
 class Shoppers(NamedTuple):
     """What is known of each shopper: recent items and categories."""
 
@@ -191,7 +196,7 @@ class Frozen:
 
     def __init__(self, log: Log, walk: Walk, settings: Settings) -> None:
         self._walk, self._shop = walk, ShopModel(settings)
-        self._name_of = {identify(name): name for name in [*log.category_names, *log.item_names]}
+        self._name_of = names_by_id(log)
         self._number_of = {name: number for number, name in enumerate(log.item_names)}
         self._names, self._shoppers = Names.of(log), Shoppers.of(walk, settings)
         self._served, self._manner = Served.of(settings), Manner.of(settings)

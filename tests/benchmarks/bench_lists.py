@@ -8,12 +8,20 @@ from typing import NamedTuple
 from stream.core import ranking
 from stream.core.compiled import outlined
 from stream.core.engine_rows import PLACES
-from stream.core.ids import identify
 from stream.core.rows import Rows, zeros
 from stream.core.shop import ShopModel, ShopView
 from stream.core.updates import LAYOUT, UpdateRow, packed
 from stream.evaluation.logs import Log
-from stream.evaluation.ranking_engine import Manner, Names, Served, Shoppers, listed, push, write
+from stream.evaluation.ranking_engine import (
+    Manner,
+    Names,
+    Served,
+    Shoppers,
+    listed,
+    names_by_id,
+    push,
+    write,
+)
 from stream.evaluation.ranking_walk import Walk, walk
 from stream.settings import Settings
 from tests.benchmarks.bench_replica import read_sessions
@@ -71,7 +79,7 @@ def _cost(log: Log, path: Walk, settings: Settings, part: Part) -> tuple[float, 
     """CPU us an event of the last period: at its shopper, and in the shop model."""
     shop, names, shoppers = ShopModel(settings), Names.of(log), Shoppers.of(path, settings)
     served, manner = Served.of(settings), Manner.of(settings)
-    name_of = {identify(name): name for name in [*log.category_names, *log.item_names]}
+    name_of = names_by_id(log)
     *_, measured, end = path.cuts.tolist()
     own = learning = 0.0
     # Most lessons are of one event in four, but for those of a shop that is new.

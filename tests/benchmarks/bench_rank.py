@@ -3,11 +3,12 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path
 
 import numpy as np
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientError, ClientResponse, ClientSession
 
 from stream.core.shop import ShopModel
 from stream.errors import StreamError
@@ -35,6 +36,7 @@ from tests.benchmarks.report import Report, Row
 
 WANTED = 100.0
 FIRST_LIST = 10.0
+LOOK_EVERY = 0.05
 SNAPSHOT_SECONDS = 12.0
 """Until there are snapshots of all that was read, where one is made every 5 seconds."""
 ASKERS = 4
@@ -136,11 +138,11 @@ def _newcomer(report: Report, folder: Path, events: int) -> None:
         records = list(workload.events(events))
         workload.publish(broker.address, topics.EVENTS, PARTITIONS, records)
         field = Field(broker.address, events, folder / "first", START_SECONDS)
-        _work_off(field, told | {"DRIFT_SNAPSHOT_EVERY": "5"})
+        _work_off(field, folder.name, told | {"DRIFT_SNAPSHOT_EVERY": "5"})
         # For so long the group keeps the partitions for the first, should it come back.
         time.sleep(Settings().session_timeout + 1)
         field = field._replace(folder=folder / "second")
-        command = worker(field, field.folder.parent.name)
+        command = worker(field, folder.name)
         with started(command, field.folder, told):
             seconds = asyncio.run(_first_list(f"http://127.0.0.1:{port}", records[0].key))
     report.show(
@@ -151,32 +153,28 @@ def _newcomer(report: Report, folder: Path, events: int) -> None:
     )
 
 
-def _work_off(field: Field, told: dict[str, str]) -> None:
-    """Let a worker have the whole log, and make snapshots of that."""
-    command = worker(field, field.folder.parent.name)
+def _work_off(field: Field, group: str, told: dict[str, str]) -> None:
+    """Let a group's worker have the whole log, and make snapshots of that."""
     with (
         topics.admin(field.broker) as client,
-        started(command, field.folder, told) as process,
+        started(worker(field, group), field.folder, told) as process,
     ):
         deadline = time.monotonic() + START_SECONDS + field.most_seconds
-        while committed(client, field.folder.parent.name, PARTITIONS) < field.events:
+        while committed(client, group, PARTITIONS) < field.events:
             watch(process, field.folder, deadline)
         time.sleep(SNAPSHOT_SECONDS)
 
 
 async def _first_list(where: str, key: bytes | None) -> float:
     """Seconds from now until a worker lists something for the shopper with this key."""
-    began, user = time.perf_counter(), (key or b"").decode()
+    began, asked = time.perf_counter(), {"user_id": (key or b"").decode()}
+
+    async def listed(answer: ClientResponse) -> bool:
+        return bool(answer.status == HTTPStatus.OK and (await answer.json())["row"] != "none")
+
     async with ClientSession() as session:
-        while time.perf_counter() - began < START_SECONDS:
-            try:
-                async with session.get(f"{where}/rank", params={"user_id": user}) as answer:
-                    if answer.status == 200 and (await answer.json())["row"] != "none":
-                        return time.perf_counter() - began
-            except ClientError:
-                pass
-            await asyncio.sleep(0.05)
-    raise StreamError(f"the new worker listed nothing in {START_SECONDS:.0f} s")
+        await _answered(session, f"{where}/rank", asked, listed)
+    return time.perf_counter() - began
 
 
 class Took:
@@ -192,7 +190,7 @@ async def _asked(where: str, users: list[str]) -> Took:
     """Ask from when all partitions are served, for some seconds of the backlog."""
     took = Took()
     async with ClientSession() as session:
-        await _ready(session, where)
+        await _answered(session, f"{where}/ready", {}, _ready)
         before, began = await _applied(session, where), time.perf_counter()
 
         async def asker(number: int) -> None:
@@ -212,17 +210,27 @@ async def _asked(where: str, users: list[str]) -> Took:
     return took
 
 
-async def _ready(session: ClientSession, where: str) -> None:
+async def _ready(answer: ClientResponse) -> bool:
+    return answer.status == HTTPStatus.OK
+
+
+async def _answered(
+    session: ClientSession,
+    page: str,
+    asked: dict[str, str],
+    accepted: Callable[[ClientResponse], Awaitable[bool]],
+) -> None:
+    """Ask a worker that is about to start until its answer is as wanted."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
-            async with session.get(f"{where}/ready") as answer:
-                if answer.status == 200:
+            async with session.get(page, params=asked) as answer:
+                if await accepted(answer):
                     return
         except ClientError:
             pass
-        await asyncio.sleep(0.1)
-    raise StreamError(f"the worker is not ready after {START_SECONDS:.0f} s")
+        await asyncio.sleep(LOOK_EVERY)
+    raise StreamError(f"{page} has no good answer after {START_SECONDS:.0f} s")
 
 
 async def _applied(session: ClientSession, where: str) -> int:
