@@ -80,9 +80,14 @@ class Checkpoint:
 
     def _opened(self) -> Rdict:
         access = AccessType.read_only() if self._read_only else AccessType.read_write()
-        if not (self.path / CURRENT).exists() and any(self.path.glob("*.sst")):
+        begun = (self.path / CURRENT).exists()
+        if not begun and any(self.path.glob("*.sst")):
             # RocksDB would begin a new state, and delete the old one's files.
             raise Damaged(f"state: can't open {self.path}: its file {CURRENT} is missing")
+        if not begun and self._read_only:
+            raise StreamError(
+                f"state: can't open {self.path}: no state was begun there yet; a worker does that"
+            )
         whole = DBRecoveryMode.absolute_consistency()
         with suppress(Exception):
             return Rdict(str(self.path), _options(whole), access_type=access)

@@ -87,6 +87,16 @@ def test_reading_makes_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "nothing").exists()
 
 
+def test_what_a_worker_left_before_it_began_is_refused_to_readers_and_begun_anew(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "LOCK").touch()
+    assert "no state was begun there yet" in refusal(tmp_path, read_only=True)
+    checkpoint = Checkpoint(tmp_path)
+    assert checkpoint.header() is None
+    checkpoint.close()
+
+
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_file_in_its_place_is_refused(tmp_path: Path, read_only: bool) -> None:
     (tmp_path / "state").write_text("no folder")
