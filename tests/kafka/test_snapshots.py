@@ -13,6 +13,7 @@ from stream.topology import topics
 from stream.topology.broker import Broker
 from tests.kafka import live
 from tests.kafka.test_refusals import forget_before
+from tests.recovery.table import Tell
 
 pytestmark = pytest.mark.kafka
 EVENTS = 3000
@@ -54,7 +55,7 @@ def break_tables(folder: Path) -> None:
 
 
 def test_a_new_owner_begins_with_snapshots_and_a_damaged_state_is_made_anew(
-    broker: str, tmp_path: Path
+    broker: str, tmp_path: Path, tell: Tell
 ) -> None:
     place = tmp_path / "shared"
     settings = {
@@ -92,3 +93,5 @@ def test_a_new_owner_begins_with_snapshots_and_a_damaged_state_is_made_anew(
         assert two.stop() == 0
     assert list(problems_in(two.state)) == []
     assert live.stored(two.state) == expected(records, tmp_path / "scratch-2")
+    tell("the state gone, the log trimmed: begun with snapshots", live.PARTITIONS)
+    tell("a damaged state: kept aside, made anew from a snapshot and the log", 1)

@@ -14,10 +14,13 @@ from stream.storage import codec
 from stream.storage.checkpoint import Checkpoint
 from stream.storage.claim import Claim
 from stream.storage.codec import Header
+from tests.recovery.table import Tell
 
 WRITES = 24
 """Each writes a shopper of its own and one that all share, so that a hole shows."""
 ROOT = Path(__file__).parents[2]
+DAMAGED = "a file of the state deleted, emptied, cut or flipped: refused, or a state that was"
+HELD = "a state folder that another process holds: refused"
 
 
 def header(offset: int) -> Header:
@@ -111,7 +114,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 
 
 def test_whatever_one_file_suffers_the_state_is_one_that_was_or_is_refused(
-    crashed: Path, tmp_path: Path
+    crashed: Path, tmp_path: Path, tell: Tell
 ) -> None:
     names = [path.name for path in sorted(crashed.iterdir()) if path.stat().st_size]
     found: dict[str, int | str] = {}
@@ -124,11 +127,12 @@ def test_whatever_one_file_suffers_the_state_is_one_that_was_or_is_refused(
     # What is in no table may be lost, and is caught up from the log.
     assert [name for name, offset in found.items() if offset in range(20)] == []
     assert sum(isinstance(one, str) for one in found.values()) > 20
+    tell(DAMAGED, len(found))
 
 
 @pytest.mark.parametrize("cut", [1, 40, 200, 900])
 def test_a_cut_list_of_tables_is_no_older_state_with_newer_rows(
-    crashed: Path, tmp_path: Path, cut: int
+    crashed: Path, tmp_path: Path, cut: int, tell: Tell
 ) -> None:
     """RocksDB takes a shorter list without a word, and the log for what follows it."""
     whole = next(crashed.glob("MANIFEST-*")).stat().st_size
@@ -137,6 +141,7 @@ def test_a_cut_list_of_tables_is_no_older_state_with_newer_rows(
         shutil.copytree(crashed, attacked)
         os.truncate(next(attacked.glob("MANIFEST-*")), min(size, whole))
         outcome(attacked)
+        tell(DAMAGED, 1)
 
 
 def test_writes_that_are_missing_before_later_ones_are_found(folder: Path) -> None:
@@ -210,21 +215,23 @@ def held_by_another(kind: str, folder: Path) -> "subprocess.Popen[str]":
     return holder
 
 
-def test_what_another_process_holds_is_refused_until_it_ends(folder: Path) -> None:
+def test_what_another_process_holds_is_refused_until_it_ends(folder: Path, tell: Tell) -> None:
     with held_by_another("checkpoint", folder) as holder:
         with pytest.raises(StreamError, match=r"can't open .*: another process or shard uses it"):
             Checkpoint(folder)
         holder.kill()
     assert read(folder) == WRITES - 1
+    tell(HELD, 1)
 
 
-def test_two_workers_of_one_folder_are_one_too_many(tmp_path: Path) -> None:
+def test_two_workers_of_one_folder_are_one_too_many(tmp_path: Path, tell: Tell) -> None:
     with held_by_another("claim", tmp_path) as holder:
         with pytest.raises(StreamError, match=f"another worker uses {tmp_path}"):
             Claim(tmp_path)
         holder.kill()
     with Claim(tmp_path):
         pass
+    tell(HELD, 1)
 
 
 @pytest.fixture
@@ -242,7 +249,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_on_a_full_disk_it_stops_with_a_line_and_goes_on_when_there_is_room(
-    small_disk: Path,
+    small_disk: Path, tell: Tell
 ) -> None:
     checkpoint = Checkpoint(small_disk / "state")
     write(checkpoint, 0)
@@ -253,9 +260,10 @@ def test_on_a_full_disk_it_stops_with_a_line_and_goes_on_when_there_is_room(
     checkpoint.close()
     (small_disk / "filler").unlink()
     assert 50 < read(small_disk / "state") < 200
+    tell("a full disk: stopped, and gone on with more room", 1)
 
 
-def test_a_read_only_disk_is_named(small_disk: Path) -> None:
+def test_a_read_only_disk_is_named(small_disk: Path, tell: Tell) -> None:
     Checkpoint(small_disk / "state").close()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(StreamError, match="Read-only file system") as refused:
@@ -263,3 +271,4 @@ def test_a_read_only_disk_is_named(small_disk: Path) -> None:
     assert not isinstance(refused.value, Damaged)
     with pytest.raises(StreamError, match=r"can't write to .*Read-only file system"):
         Claim(small_disk)
+    tell("a read-only disk: refused", 1)
