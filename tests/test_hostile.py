@@ -19,6 +19,7 @@ from stream.core.shop import ShopModel
 from stream.messages import BehaviorEvent, DeadLetter
 from stream.outcome import MOST_UNLEARNED, Outcome, Unlearned
 from stream.shard import LogRecord, Shard
+from tests.recovery.table import Tell
 from tests.toy_shop import ROOMY, SMALL, START, touch
 
 GOOD = json.loads(touch(0, "ann", 0.0, "tents", item_id="dome").value or b"")
@@ -145,7 +146,7 @@ POISON = [
     "events", [pytest.param(5_000, id="sample"), pytest.param(200_000, marks=pytest.mark.slow)]
 )
 def test_of_a_log_with_one_percent_poison_all_good_ones_count_and_all_bad_ones_are_kept(
-    tmp_path: Path, events: int
+    tmp_path: Path, events: int, tell: Tell
 ) -> None:
     settings, chance = msgspec.structs.replace(SMALL, hot_users=ROOMY), random.Random(7)
     bad = set(chance.sample(range(events), events // 100))
@@ -163,6 +164,7 @@ def test_of_a_log_with_one_percent_poison_all_good_ones_count_and_all_bad_ones_a
 
         assert shard.counts["accepted"] == events - len(bad)
         assert kept == sorted(bad)
+    tell("a record that is no event, among good ones: kept in the dead letters", len(bad))
 
 
 YEAR = 365 * 86_400.0
