@@ -4,4 +4,6 @@ import sys
 
 import pytest
 
-sys.exit(pytest.main(["tests/recovery", "tests/kafka/test_refusals.py", "-q", *sys.argv[1:]]))
+BESIDE = ["tests/kafka/test_refusals.py", "tests/kafka/test_snapshots.py", "tests/test_hostile.py"]
+
+sys.exit(pytest.main(["tests/recovery", *BESIDE, "-q", *sys.argv[1:]]))
