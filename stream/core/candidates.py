@@ -264,12 +264,9 @@ def sow(
     seeds: Int32s, candidates: Rows[CandidateRow], count: int, profiles: Rows[ProfileRow]
 ) -> int:
     """Find the candidates of which the recent items' rows say most; return how many."""
-    used, least = 0, NOTHING
+    used = 0
     for place in range(count):
-        if used == len(seeds) and (
-            directly(candidates[place]) < least
-            or not before(candidates, place, seeds[used - 1], profiles)
-        ):
+        if used == len(seeds) and not before(candidates, place, seeds[used - 1], profiles):
             continue
         used = min(used + 1, len(seeds))
         spot = used - 1
@@ -277,7 +274,6 @@ def sow(
             seeds[spot] = seeds[spot - 1]
             spot -= 1
         seeds[spot] = place
-        least = directly(candidates[seeds[used - 1]])
     return used
 
 
