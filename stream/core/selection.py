@@ -169,10 +169,12 @@ def gather(
         if end == room and row.scores[end - 1] > candidate.score:
             continue
         spot = spot_of(row, end, place, found, profiles, recents)
+        if spot == room:
+            continue
         index, flags, category = int(candidate.index), UNKNOWN, 0
         if index >= 0:
             flags, category = int(profiles[index].standing), int(profiles[index].category)
-        if spot == room or not standing.listable(flags, listing.hidden):
+        if not standing.listable(flags, listing.hidden):
             continue
         if listing.per_category > 0 and category > 0:
             last = rival(row, end, category, listing.per_category)
