@@ -23,12 +23,12 @@ START = 1_600_000_000
 
 @pytest.fixture
 def topic(broker: str) -> str:
-    """A new topic of three partitions."""
+    """A new topic of three partitions. Records of 2020 would be too old to be kept in another."""
     from stream.topology.topics import admin
 
     name = f"events-{uuid.uuid4().hex[:8]}"
     with admin(broker) as client:
-        client.create_topics({name: {"num_partitions": 3}})
+        client.create_topics({name: {"num_partitions": 3, "configs": {"retention.ms": "-1"}}})
         client.wait_for_topics([name])
     return name
 
