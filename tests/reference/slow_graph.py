@@ -1,4 +1,4 @@
-"""LightGCN on a growing graph by dicts, NumPy's float64 and full sums: slow and obvious."""
+"""LightGCN on a growing graph by dicts, float64 but for weights, full sums: slow and obvious."""
 
 from dataclasses import dataclass, field
 
@@ -9,6 +9,9 @@ from tests.reference.slow_shop import scrambled
 
 Vector = NDArray[np.float64]
 CAUTION = 0.01
+
+single = np.float32
+"""Weights are kept so: which of them is the weakest may hang on it."""
 
 
 @dataclass
@@ -49,7 +52,9 @@ class SlowGraph:
         if self.nodes[shopper].weights:
             self.train(shopper, item)
             node = self.nodes[shopper]
-            node.weights = {id: weight * self.kept for id, weight in node.weights.items()}
+            node.weights = {
+                id: single(weight) * single(self.kept) for id, weight in node.weights.items()
+            }
             node.total *= self.kept
         self.link(shopper, item, 1.0, at)
         for lag, id in enumerate(recent):
@@ -82,7 +87,7 @@ class SlowGraph:
             if not node.weights:
                 node.updated_at = at
             left = 0.5 ** (max(0.0, at - node.updated_at) / self.half_life)
-            node.weights = {id: value * left for id, value in node.weights.items()}
+            node.weights = {id: single(value) * single(left) for id, value in node.weights.items()}
             node.total *= left
             node.updated_at = max(node.updated_at, at)
             by_now = weight * 0.5 ** ((node.updated_at - at) / self.half_life)
@@ -90,7 +95,7 @@ class SlowGraph:
                 weakest = min(node.weights, key=lambda id: node.weights[id])
                 places = [its if id == weakest else id for id in node.weights]
                 node.weights = {id: node.weights.get(id, 0.0) for id in places}
-            node.weights[its] = node.weights.get(its, 0.0) + by_now
+            node.weights[its] = single(node.weights.get(its, 0.0)) + single(by_now)
             node.total += by_now
 
     def train(self, shopper: int, item: int) -> None:
