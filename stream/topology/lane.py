@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -118,14 +118,14 @@ class Lane:
     async def _follow(self, shard: Shard, catch_up: CatchUp, scrubbing: Scrubbing) -> None:
         while not self._inbox.stopping:
             await scrubbing.tend()
-            events = await self._inbox.next(_sooner(self._patience(), scrubbing.patience()))
+            waits = self._patience(), scrubbing.patience(), self._copy_patience(shard, scrubbing)
+            events = await self._inbox.next(_soonest(waits))
             if events:
                 await self._take(shard, catch_up, events)
             if self._checkpoint_due(shard):
                 await self._checkpoint(shard)
-                if scrubbing.patience() is None:
-                    # Else it would hold who is forgotten.
-                    await self._around.snapshots.consider(shard)
+            if self._may_copy(scrubbing):
+                await self._around.snapshots.consider(shard)
         await self._checkpoint(shard)
         await scrubbing.finish()
 
@@ -142,6 +142,14 @@ class Lane:
             return None
         due_at = self._checkpointed_at + self._around.settings.checkpoint_seconds
         return max(0.0, due_at - time.monotonic())
+
+    def _may_copy(self, scrubbing: Scrubbing) -> bool:
+        """Whether all is in the checkpoint, and nobody in it who is forgotten."""
+        return not self._unacknowledged and scrubbing.patience() is None
+
+    def _copy_patience(self, shard: Shard, scrubbing: Scrubbing) -> float | None:
+        """Seconds until a snapshot is due of what was read, if no more is."""
+        return self._around.snapshots.patience(shard) if self._may_copy(scrubbing) else None
 
     async def _process(self, shard: Shard, events: Sequence[Any]) -> None:
         self._part.unsaved = True
@@ -196,7 +204,6 @@ class Lane:
         await self._around.compute(shard.close)
 
 
-def _sooner(one: float | None, other: float | None) -> float | None:
-    """The shorter of two waits, None for no end."""
-    waits = [wait for wait in (one, other) if wait is not None]
-    return min(waits, default=None)
+def _soonest(waits: Iterable[float | None]) -> float | None:
+    """The shortest of these waits, None for no end."""
+    return min((wait for wait in waits if wait is not None), default=None)

@@ -74,7 +74,9 @@ class LogReader:
         return None if end is None else max(0, int(end) - self._position)
 
     async def read(self, first: int, end: int | None = None) -> AsyncIterator[Sequence[Any]]:
-        """Records from offset `first` up to `end` (excluded), or for ever, in pieces.
+        """Records from offset `first` up to `end` (excluded), in pieces.
+
+        Without an end it goes on for ever, with an empty piece after a second without records.
 
         Raises
         ------
@@ -95,7 +97,7 @@ class LogReader:
                     f"(it begins at {await self.first_offset()})"
                 ) from None
             records = fetched.get(self.topic_partition, [])
-            if records:
+            if records or end is None:
                 yield [record for record in records if end is None or record.offset < end]
             # Past the last record there may be markers that are no records.
             self._position = int(await self._consumer.position(self.topic_partition))

@@ -40,6 +40,7 @@ class Replica:
         self._compute = compute
         self._part = part
         self._saved_at = time.monotonic()
+        self._saved = -1
         # A thread of its own, so that one save is over before the next begins.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="replica")
 
@@ -61,9 +62,12 @@ class Replica:
         async with LogReader(self._broker, UPDATES, 0) as reader:
             self._part.lag = reader.lag
             async for records in reader.read(self.shop.position):
-                await self._apply(records)
-                self._part.catching_up(0)
-                if time.monotonic() - self._saved_at >= self._every:
+                if records:
+                    await self._apply(records)
+                    self._part.catching_up(0)
+                if self.shop.position == self._saved:
+                    self._snapshots.consider_model(self._folder, self._saved)
+                elif time.monotonic() - self._saved_at >= self._every:
                     await self.save()
 
     async def save(self) -> None:
@@ -73,6 +77,7 @@ class Replica:
         await asyncio.get_running_loop().run_in_executor(
             self._writer, save_model, snapshot, self._folder
         )
+        self._saved = snapshot.position
         self._part.checkpointed(time.monotonic() - began)
         self._snapshots.consider_model(self._folder, snapshot.position)
 

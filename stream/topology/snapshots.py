@@ -24,6 +24,8 @@ from stream.topology.compute import Compute
 log = logging.getLogger(__name__)
 
 OFF = "off"
+LOOK = 1.0
+"""Seconds between looks whether another snapshot is done, of which one is made at a time."""
 FROZEN = "frozen"
 """The folder, in the state folder, of copies that are on their way to the shared place."""
 Parameters = ParamSpec("Parameters")
@@ -47,14 +49,22 @@ class Snapshotter:
         self._compute = compute
         self._began = time.monotonic()
         self._made_at: dict[str, float] = {}
+        self._newest: dict[str, int] = {}
         self._copier = ThreadPoolExecutor(1, thread_name_prefix="snapshots")
         self._under_way: set[asyncio.Future[None]] = set()
         shutil.rmtree(self._frozen, ignore_errors=True)
 
-    async def consider(self, shard: Shard) -> None:
-        """Copy a shard that has just written its checkpoint, if that is due."""
+    def patience(self, shard: Shard) -> float | None:
+        """Seconds until a shard that gets no events is considered; None where all is copied."""
         part = partition_folder(self._frozen, shard.partition).name
-        if self._due(part):
+        if self._snapshots is None or self._newest.get(part, -1) == shard.offset:
+            return None
+        return max(self._wait(part), LOOK if self._under_way else 0.0)
+
+    async def consider(self, shard: Shard) -> None:
+        """Copy a shard that has written all in its checkpoint, if that is due."""
+        part = partition_folder(self._frozen, shard.partition).name
+        if self._newest.get(part, -1) != shard.offset and self._due(part):
             folder = self._frozen / f"{part}-{shard.offset}"
             # As it is now: the shard goes on writing to its own.
             what = content.of_partition(part, shard.header)
@@ -70,7 +80,7 @@ class Snapshotter:
 
     def consider_model(self, folder: Path, position: int) -> None:
         """Copy the shop model saved in this folder, if that is due. Call it between two saves."""
-        if self._due(content.SHOP):
+        if self._newest.get(content.SHOP) != position and self._due(content.SHOP):
             frozen = self._frozen / f"{content.SHOP}-{position}"
             try:
                 self._make_room()
@@ -102,9 +112,10 @@ class Snapshotter:
 
     def _note_newest(self, part: str, found: Iterable[Manifest | Damaged]) -> None:
         """A restart does not put off the next snapshot."""
-        made = [one.made_at for one in found if isinstance(one, Manifest)]
+        made = [(one.made_at, one.offset) for one in found if isinstance(one, Manifest)]
         if made:
-            self._made_at[part] = time.monotonic() - max(0.0, time.time() - max(made))
+            made_at, self._newest[part] = max(made)
+            self._made_at[part] = time.monotonic() - max(0.0, time.time() - made_at)
 
     async def restored(self, path: Path, found: Iterable[Manifest | Damaged], fits: Fits) -> bool:
         """Put the first good one of these, if it fits, in the place of a folder.
@@ -130,12 +141,15 @@ class Snapshotter:
             if sent.done():
                 # A bug: it must not go on unseen.
                 sent.result()
-        since = self._made_at.get(part, self._began)
-        every = self._settings.snapshot_every
-        if self._snapshots is None or self._under_way or time.monotonic() - since < every:
+        if self._snapshots is None or self._under_way or self._wait(part):
             return False
         self._made_at[part] = time.monotonic()
         return True
+
+    def _wait(self, part: str) -> float:
+        """Seconds until it is time for a part's next snapshot."""
+        since = self._made_at.get(part, self._began)
+        return max(0.0, since + self._settings.snapshot_every - time.monotonic())
 
     def _send(self, folder: Path, what: Content) -> None:
         sending = asyncio.ensure_future(self._in_copier(self._copy, folder, what))
@@ -150,6 +164,7 @@ class Snapshotter:
         assert self._snapshots is not None
         try:
             made = self._snapshots.save(folder, what)
+            self._newest[what.part] = what.offset
             log.info("%s: snapshot at offset %d, %d bytes", what.part, what.offset, made.size)
             self._snapshots.prune(what.part, what.settings, self._settings.snapshots_kept)
             if what.header is not None and what.header.erasure is not None:
