@@ -15,7 +15,7 @@ from stream.core.predictor import Predictor
 from stream.core.queries import Asking, BeliefRow
 from stream.core.query_buckets import asked
 from stream.core.rows import Float64s, Int32s, Layout, Rows, UInt8s, zeros
-from stream.core.shop import ShopModel
+from stream.core.shop import ShopModel, ShopView
 from stream.core.shoppers import ShopperRow, layout
 from stream.core.table import MISSING
 from stream.errors import WrongUse
@@ -80,13 +80,12 @@ def found(
     room: Asked,
     codes: Rows[CodeRow],
     names: list[str],
-    shop: ShopModel,
+    view: ShopView,
     manner: Manner,
     size: int,
     at: float,
 ) -> Found:
     """The list of a row as it is; `names` are of the categories, by code."""
-    view = shop.view
     used = on_demand.answer(
         room.rows, codes, view, manner.ahead, manner.blend, manner.told, manner.belief,
         room.shares, size, at, manner.popularity_half_life, manner.rules,
@@ -141,7 +140,7 @@ class Strangers:
         )
         if question.query:
             self._asked.search(question.query, at, self._settings.query_buckets)
-        told = found(self._asked, codes, names, shop, self._manner, size, at)
+        told = found(self._asked, codes, names, view, self._manner, size, at)
         return Ranking(
             row="none",
             occurred_at=at,

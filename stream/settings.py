@@ -197,7 +197,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How much diversity counts against the score: 0 not at all, 1 alone."""
     delta_interval: Annotated[float, Meta(ge=0)] = 300.0
     """At most one delta a shopper in so long, unless the shopper's interest moved."""
-    full_list_every: Count = 20
+    full_list_every: Annotated[int, Meta(ge=1, le=65535)] = 20
     """Each so many deltas say the whole list anew, as the first does."""
 
     seed: int = 7

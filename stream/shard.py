@@ -18,9 +18,10 @@ from stream.core.engine_rows import EVENT, PLACES, SLICE, Event, Progress
 from stream.core.events import Forget, Touch
 from stream.core.horizon import Horizons, Pending, Standing
 from stream.core.ids import NONE, identify
+from stream.core.lately import Lately
 from stream.core.rows import Int64s, Rows, zeros
 from stream.core.sessions import DEADLINE, WITNESSES, Deadline
-from stream.core.shop import ShopModel
+from stream.core.shop import ShopModel, ShopView
 from stream.core.shoppers import layout
 from stream.core.tallies import Tallies, Told
 from stream.core.updates import LAYOUT as UPDATE
@@ -142,6 +143,7 @@ class Shard:
         self._tallies.restore(self._checkpoint.tallies())
         self._tallies.told_at = self.header.told_at
         self._witnesses = Witnesses(self._state.clock, settings.most_ahead)
+        self._lately = Lately()
 
     @property
     def offset(self) -> int:
@@ -193,7 +195,7 @@ class Shard:
         self._run(touches, positions, shop, gathering, outcome, muted)
         told = self._writer.alerts(gathering.alarms)
         self._write_numbers(told.numbered)
-        self.meet(outcome.names, shop)
+        self._writer.meet(outcome.names, shop)
         if not muted:
             deltas = self._writer.deltas(gathering.lists, told.alerts, shop)
             outcome.add(gathering.all_updates(), told, deltas)
@@ -215,8 +217,9 @@ class Shard:
         progress.queued = without_deadlines(self._state.queue, int(progress.queued), keys)
 
     def meet(self, names: Mapping[int, str], shop: ShopModel) -> None:
-        """Know names that the model may have yet to learn."""
+        """Know what the model may have yet to learn, and how it is called."""
         self._writer.meet(names, shop)
+        self._lately.note(names)
 
     def clock(self) -> float | None:
         """The partition's event time, None before three shoppers were seen."""
@@ -251,8 +254,8 @@ class Shard:
             self._asked,
             self._codebook.rows,
             self.categories,
-            shop,
-            self._lessons.manner(len(shop.view.categories)),
+            self._view(shop),
+            self._lessons.manner(len(shop.categories.rows)),
             size,
             at,
         )
@@ -267,6 +270,9 @@ class Shard:
             model_position=shop.position,
             settings=self.header.settings,
         )
+
+    def _view(self, shop: ShopModel) -> ShopView:
+        return shop.view._replace(lately=self._lately.ids)
 
     def memory(self) -> Memory:
         """How many shoppers' rows are in memory, and what became of others."""
@@ -433,7 +439,8 @@ class Shard:
         rules = self._rules._replace(muted=muted)
         self._codebook.meet(shop)
         self._state = self._state._replace(codes=self._codebook.rows)
-        view, desk = shop.view, self._horizons.desk(self._state.codes, shop)
+        self._lately.meet(shop.items.cells, shop.position)
+        view, desk = self._view(shop), self._horizons.desk(self._state.codes, shop)
         learned = self._lessons.learned(len(view.categories), self._horizons.own, desk)
         while done < len(events):
             self._make_room()
@@ -559,11 +566,13 @@ def warm_up(settings: Settings) -> None:
     engine.run(
         state, results, view, learned, zeros(0, EVENT, Event), 0, 0, engine_rows.rules(settings)
     )
+    Lately().note([1])
     # More items than the smallest tables hold, so that growing them is compiled too.
     rows = np.zeros(32, UPDATE)
     rows["item_id"], rows["category_id"] = np.arange(1, 33), 1
     rows["position"] = np.arange(32)
     shop.apply(packed(rows, 0, str))
+    Lately().meet(shop.items.cells, shop.position)
     Strangers(settings).ranking(RankQuestion(), shop)
 
 

@@ -128,7 +128,7 @@ class StoredPartition:
         return erasure is None or self.checkpoint.scrubbed() >= erasure.offset
 
     def user(self, user: str) -> dict[str, Any] | None:
-        """What is known of a shopper, or None."""
+        """What is known of a shopper, or None; items by the low halves of their ids."""
         row = self._row_of(user)
         if row is None:
             return None
@@ -146,8 +146,8 @@ class StoredPartition:
             "session_open": bool(strict.session.open),
             "last_event_at": float(strict.session.last_at),
             "marketing": not strict.presence.no_marketing,
-            "recent_items": strict.recents.items[: int(strict.recents.used)].tolist(),
-            "list": row.served.items[: int(row.served.used)].tolist(),
+            "recent_items": strict.recents.lows[: int(strict.recents.used)].tolist(),
+            "list": row.served.lows[: int(row.served.used)].tolist(),
         }
 
     def next_categories(self, user: str, shop: ShopModel, count: int = 5) -> dict[str, float]:

@@ -30,7 +30,7 @@ SPACIOUS = msgspec.structs.replace(SMALL, hot_users=ROOMY)
 
 GOLDEN: dict[str, object] = {
     "alerts": 30,
-    "state": "6449dee083baf234583a860f964bcf02",
+    "state": "c677bd72d6ef7d632f82f5836dd19305",
     "model": "35e7455475d084ca92a82832d0ef8045",
 }
 GOLDEN_MADE_BY = ("x86_64", "numba 0.68")

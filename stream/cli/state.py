@@ -133,7 +133,7 @@ def _user(partitions: Sequence[Any], user: str, shop: Any) -> dict[str, Any]:
     known = dict(known)
     known["next_categories"] = partition.next_categories(user, shop) if shop else {}
     for field in ("recent_items", "list"):
-        names = shop.item_names(known[field]) if shop else {}
+        names = shop.item_names_by_low(known[field]) if shop else {}
         known[field] = [names.get(id) or f"id {id}" for id in known[field]]
     known["last_event_at"] = _time(known["last_event_at"])
     return known

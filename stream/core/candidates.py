@@ -12,12 +12,13 @@ import numpy as np
 from stream.core import content, factorization, migration, queries, shelf, table
 from stream.core.compiled import kernel, outlined
 from stream.core.decay import remaining
+from stream.core.ids import NONE
 from stream.core.knowledge import CategoryRow, ItemRow, ProfileRow
 from stream.core.migration_evidence import OutlookRow
 from stream.core.prefetch import prefetch
 from stream.core.queries import HintRow
-from stream.core.recents import RecentsRow
-from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows
+from stream.core.recents import RecentsRow, action_at, item_at, length, low_at, whole_at
+from stream.core.rows import Float32s, Float64s, Int32s, Int64s, Layout, Rows
 from stream.core.transitions import BACKWARD, FORWARD, TransitionRow
 from stream.core.updates import RECENT
 
@@ -129,6 +130,10 @@ class Listing(NamedTuple):
     """How much that counts against the scores, from 0 to 1."""
 
 
+NOWHERE = -(1 << 30)
+"""In place of a row number: the shop has none, and nobody the whole id."""
+
+
 @kernel
 def unlearned(place: int) -> int:
     """What stands for the row number of a recent item that has none."""
@@ -206,8 +211,8 @@ def locate(
     """Find the rows of the last items; what is in them is on its way then."""
     for place in range(RECENT):
         desk.recent[place] = -1
-        if place < recents.used:
-            desk.recent[place] = table.find(cells, recents.items[place])
+        if place < length(recents):
+            desk.recent[place] = table.find(cells, item_at(recents, place))
         if desk.recent[place] >= 0:
             prefetch(items[desk.recent[place]].transitions, "updated_at")
 
@@ -421,6 +426,20 @@ def introduce(
 
 
 @kernel
+def row_of(
+    cells: Rows[table.Cell], recents: RecentsRow, desk: DeskRow, place: int, lately: Int64s
+) -> int:
+    """The row of a recent item; what stands for it if the shop has none, but its id is known."""
+    if place < RECENT:
+        index = int(desk.recent[place])
+    else:
+        index = table.find_low(cells, low_at(recents, place))
+    if index >= 0:
+        return index
+    return NOWHERE if whole_at(recents, place, lately) == NONE else unlearned(place)
+
+
+@kernel
 def recall(
     candidates: Rows[CandidateRow],
     count: int,
@@ -428,20 +447,19 @@ def recall(
     recents: RecentsRow,
     desk: DeskRow,
     listing: Listing,
+    lately: Int64s,
 ) -> int:
     """Add what the shopper had; note what of it is not to be listed; return how many."""
     buckets, places = desk.buckets, desk.places
-    for place in range(recents.used):
-        index = table.find(cells, recents.items[place])
-        if index < 0:
-            index = unlearned(place)
-        found = place_of(buckets, candidates, count, index)
+    for place in range(length(recents)):
+        index = row_of(cells, recents, desk, place, lately)
+        found = -1 if index == NOWHERE else place_of(buckets, candidates, count, index)
         places[place] = found
         if found < 0:
             continue
         count = max(count, found + 1)
         candidates[found].held = place + 1
-        bought = recents.actions[place] == BOUGHT and not listing.bought
+        bought = action_at(recents, place) == BOUGHT and not listing.bought
         if bought or (place == 0 and not listing.current):
             candidates[found].left_out = 1
     return count
@@ -507,10 +525,13 @@ def collect(
     count = connect(desk.buckets, candidates, count, items, desk.seeds, used)
     send_for(profiles, candidates, direct, count)
     count = stock(candidates, count, desk, likely, shop.categories)
-    factorization.look(desk.query, profiles, desk.recent)
-    if shop.content.bridges[0].listed > 0:
+    listed = shop.content.bridges[0].listed > 0
+    heard = factorization.heard(profiles, desk.recent)
+    if heard or listed:
+        factorization.look(desk.query, profiles, desk.recent)
+    if listed:
         count = introduce(candidates, count, desk, likely, shop)
-    count = recall(candidates, count, shop.cells, recents, desk, listing)
-    if factorization.heard(profiles, desk.recent):
+    count = recall(candidates, count, shop.cells, recents, desk, listing, shop.lately)
+    if heard:
         compare(candidates, count, profiles, desk.query)
     return count

@@ -2,9 +2,13 @@
 
 import numpy as np
 
+from stream.core import table
+from stream.core.bits import low_of, nibble_at, put_nibble, signed
 from stream.core.compiled import kernel
+from stream.core.knowledge import ProfileRow
+from stream.core.lately import whole
 from stream.core.ranking import RankedRow
-from stream.core.rows import Int8s, Int64s, Layout, Rows
+from stream.core.rows import Int64s, Layout, Rows, UInt8s, UInt32s
 
 LEADERS = 3
 
@@ -12,7 +16,8 @@ LEADERS = 3
 class ServedRow:
     """The last list sent. Not a function of the records alone: no strict state reads it.
 
-    `sequence` is the offset of the record it was sent for, `reasons` why each item is in it.
+    `sequence` is the offset of the record it was sent for. `lows` are the low halves of the
+    items' ids, and `reasons`, two a byte, why each is in it.
 
     `moved` asks for a list at the next chance; `stale` says that records were
     caught up since, so that the next list is sent whole.
@@ -20,17 +25,20 @@ class ServedRow:
 
     listed_at: float
     sequence: int
-    items: Int64s
-    reasons: Int8s
-    used: int
+    lows: UInt32s
+    reasons: UInt8s
     since_full: int
+    used: int
     sent: int
     moved: int
     stale: int
 
 
 class ListRow:
-    """A list to send: for which shopper, after which event, and the one before it."""
+    """A list to send: for which shopper, after which event, and the one before it.
+
+    Where it is known no more which item stood there, `previous` has NONE.
+    """
 
     previous: Int64s
     slot: int
@@ -47,10 +55,10 @@ def layout(size: int) -> Layout:
         [
             ("listed_at", "f8"),
             ("sequence", "i8"),
-            ("items", "i8", size),
-            ("reasons", "i1", size),
-            ("used", "i4"),
-            ("since_full", "i4"),
+            ("lows", "u4", size),
+            ("reasons", "u1", (size + 1) // 2),
+            ("since_full", "u2"),
+            ("used", "u1"),
             ("sent", "u1"),
             ("moved", "u1"),
             ("stale", "u1"),
@@ -72,11 +80,13 @@ def due(row: ServedRow, at: float, interval: float) -> bool:
 
 
 @kernel
-def holds(items: Int64s, used: int, item: int) -> bool:
-    for place in range(used):
-        if items[place] == item:
-            return True
-    return False
+def place_in(row: ServedRow, item: int) -> int:
+    """Where an item stands in the last list, or -1."""
+    low = low_of(item)
+    for place in range(signed(row.used)):
+        if signed(row.lows[place]) == low:
+            return place
+    return -1
 
 
 @kernel
@@ -85,12 +95,11 @@ def material(row: ServedRow, ranked: Rows[RankedRow], first: int, used: int) -> 
 
     The new list is the `used` entries of `ranked` from `first` on.
     """
-    if used != row.used:
+    if used != signed(row.used):
         return True
     for place in range(used):
-        if place < LEADERS and ranked[first + place].item_id != row.items[place]:
-            return True
-        if not holds(row.items, row.used, ranked[first + place].item_id):
+        before = place_in(row, ranked[first + place].item_id)
+        if before < 0 or (place < LEADERS and before != place):
             return True
     return False
 
@@ -98,12 +107,7 @@ def material(row: ServedRow, ranked: Rows[RankedRow], first: int, used: int) -> 
 @kernel
 def place_of(row: ServedRow, item: int, sequence: int) -> int:
     """Where the item stands in the list with this sequence; -1 if it was not the last one sent."""
-    if not row.sent or row.sequence != sequence:
-        return -1
-    for place in range(row.used):
-        if row.items[place] == item:
-            return place
-    return -1
+    return place_in(row, item) if row.sent and row.sequence == sequence else -1
 
 
 @kernel
@@ -117,21 +121,39 @@ def send(
     sequence: int,
     full_every: int,
 ) -> None:
-    """Note the list in the row as sent, and in `out` what it replaces."""
-    full = not row.sent or row.stale or row.since_full + 1 >= full_every
+    """Note the list in the row as sent, and in `out` what it replaces, by halves of ids."""
+    since_full = signed(row.since_full) + 1
+    full = not row.sent or row.stale or since_full >= full_every
     out.used = used
     out.full = 1 if full else 0
     out.moved = row.moved
-    out.previous_used = 0 if full else row.used
+    out.previous_used = 0 if full else signed(row.used)
     for place in range(out.previous_used):
-        out.previous[place] = row.items[place]
+        out.previous[place] = signed(row.lows[place])
     for place in range(used):
-        row.items[place] = ranked[first + place].item_id
-        row.reasons[place] = ranked[first + place].reason
+        row.lows[place] = low_of(ranked[first + place].item_id)
+        put_nibble(row.reasons, place, int(ranked[first + place].reason))
     row.sequence = sequence
     row.used = used
-    row.since_full = 0 if full else row.since_full + 1
+    row.since_full = 0 if full else since_full
     row.sent = 1
     row.moved = 0
     row.stale = 0
     row.listed_at = at
+
+
+@kernel
+def reason_at(row: ServedRow, place: int) -> int:
+    """Why an item stands in the last list."""
+    return nibble_at(row.reasons, place)
+
+
+@kernel
+def recognize(
+    out: ListRow, cells: Rows[table.Cell], profiles: Rows[ProfileRow], lately: Int64s
+) -> None:
+    """Put whole ids in place of halves in the list before, of the shop's or as touched lately."""
+    for place in range(out.previous_used):
+        low = int(out.previous[place])
+        number = table.find_low(cells, low)
+        out.previous[place] = int(profiles[number].id) if number >= 0 else whole(lately, low)

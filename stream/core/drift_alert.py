@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from stream.core.bits import signed
 from stream.core.compiled import kernel, outlined
 from stream.core.drift_alarm import AlarmRow, part
-from stream.core.drift_session import signed
 from stream.core.drift_work import MOST, WorkRow
 from stream.core.rows import Layout, UInt16s, UInt32s
 

@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
+from stream.core.bits import signed
 from stream.core.codes import CodeRow
 from stream.core.compiled import kernel, outlined
-from stream.core.drift_session import signed
 from stream.core.rows import Layout, Rows, UInt8s, UInt16s, UInt32s
 
 WINDOW, BAG = 50, 64

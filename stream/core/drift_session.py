@@ -1,7 +1,5 @@
 """What the detector keeps of one shopper, and the session that is open."""
 
-from typing import Any
-
 import numpy as np
 
 from stream.core.compiled import kernel
@@ -81,12 +79,6 @@ def layout(slots: int, wide: bool = False) -> Layout:
 def followed(wide: bool) -> int:
     """Categories with a code below this have a place in rows."""
     return MOST_WIDE if wide else MOST_NARROW
-
-
-@kernel
-def signed(number: np.unsignedinteger[Any]) -> int:
-    """What an unsigned field holds. `int` would keep it unsigned, and differences wrap."""
-    return int(np.int64(number))
 
 
 @kernel

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from stream.core.bits import signed
 from stream.core.compiled import kernel, outlined
-from stream.core.drift_session import NEWCOMERS, DriftRow, signed
+from stream.core.drift_session import NEWCOMERS, DriftRow
 from stream.core.rows import Float64s, Int64s, Layout
 
 # Units of the stored weights: how many make one.

@@ -29,12 +29,13 @@ from stream.core.blend import BlendRow
 from stream.core.clicks import ClicksRow
 from stream.core.codes import CodeRow
 from stream.core.compiled import inner, kernel, outlined
-from stream.core.delta import due, material, send
+from stream.core.delta import due, material, recognize, send
 from stream.core.drift import NEVER, STEADY, TOLD
 from stream.core.engine_rows import PLACES, Event, Learned, Progress, Results, Rules, State
 from stream.core.events import CLICKED
 from stream.core.foresight import Shopper
 from stream.core.ids import NONE
+from stream.core.lately import note
 from stream.core.migration_slots import MigrationRow
 from stream.core.open_query import PendingRow
 from stream.core.predictor import Predictor
@@ -162,7 +163,7 @@ def offer(
     """Rank for a shopper, and leave a list to send if it changed or an alarm names it."""
     shopper, progress = state.shoppers[slot], out.progress[0]
     served = shopper.served
-    size = len(served.items)
+    size = len(served.lows)
     first = progress.lists * size
     inquire(shopper.pending, shop, learned.asking.rows[0], at, rules)
     foretell(shopper.strict.migration, state.codes, shop, learned.ahead, at)
@@ -176,6 +177,7 @@ def offer(
         row = out.lists[progress.lists]
         row.slot, row.event = slot, event
         send(served, row, shop.ranked, first, used, at, sequence, rules.full_list_every)
+        recognize(row, shop.cells, shop.profiles, shop.lately)
         progress.lists += 1
 
 
@@ -274,8 +276,8 @@ def trace(
     for place in range(RECENT):
         update.recent_items[place] = NONE
         update.recent_categories[place] = NONE
-        if place < row.used:
-            update.recent_items[place] = row.items[place]
+        if place < recents.length(row):
+            update.recent_items[place] = recents.item_at(row, place)
         if place < moved.used:
             update.recent_categories[place] = codes[moved.codes[place]].id
     update.step = migration_slots.step_of(moved, category) if category >= 0 else -1
@@ -410,6 +412,7 @@ def learn(
             )
     if event.item_id != NONE:
         recents.push(strict.recents, event.item_id, event.action)
+        note(shop.lately, event.item_id)
     if event.query == 0 and (event.item_id != NONE or event.category >= 0):
         open_query.touch(pending, at, rules.session_gap)
 
@@ -421,7 +424,7 @@ def hear(state: State, learned: Learned, event: Event) -> None:
     listed = delta.place_of(served, event.item_id, event.sequence)
     if listed >= 0:
         shown = int(event.place) if event.place >= 0 else listed
-        reason = int(served.reasons[listed])
+        reason = delta.reason_at(served, listed)
         clicks.show(learned.clicks.rows[0], shown, reason, event.feedback == CLICKED)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stream.core import blend, candidates, factorization, queries, selection, standing, table
+from stream.core.bits import low_of
 from stream.core.blend import BlendRow
 from stream.core.candidates import (
     CATEGORY,
@@ -25,7 +26,7 @@ from stream.core.ids import NONE
 from stream.core.knowledge import ItemRow, ProfileRow
 from stream.core.migration_evidence import OutlookRow
 from stream.core.queries import HintRow
-from stream.core.recents import RecentsRow
+from stream.core.recents import RecentsRow, action_at, count_at, length, low_at
 from stream.core.rows import Layout, Rows
 from stream.core.selection import EVERYTHING
 from stream.messages import Because
@@ -110,14 +111,14 @@ def recognize(
 ) -> None:
     """The cell of each recent item that is a candidate."""
     current = found[desk.places[0]].index if desk.places[0] >= 0 else -1
-    for place in range(recents.used):
+    for place in range(length(recents)):
         if desk.places[place] < 0:
             continue
         candidate = found[desk.places[place]]
         both = current >= 0 and candidate.index >= 0
         same = both and profiles[candidate.index].category == profiles[current].category
         desk.cells[place] = blend.cell_of(
-            place, int(recents.counts[place]), same, int(recents.actions[place]),
+            place, count_at(recents, place), same, action_at(recents, place),
             np.float64(candidate.score),
         )  # fmt: skip
 
@@ -134,7 +135,7 @@ def settle(
 ) -> None:
     """Give recent items the chance that they are taken again, and the others what is left."""
     back, had, mass, toned = 0.0, 0.0, TINY, TINY
-    for place in range(recents.used):
+    for place in range(length(recents)):
         if desk.places[place] >= 0:
             back += blend.returning(row, desk.cells[place])
             had += np.float64(found[desk.places[place]].score)
@@ -149,7 +150,7 @@ def settle(
     for place in range(count):
         if found[place].held == 0:
             found[place].score *= scale
-    for place in range(recents.used):
+    for place in range(length(recents)):
         if desk.places[place] >= 0:
             chance = blend.returning(row, desk.cells[place])
             found[desk.places[place]].score = np.float32(chance)
@@ -162,7 +163,7 @@ def context_of(desk: DeskRow, recents: RecentsRow, items: Rows[ItemRow], hint: H
         return blend.searched_context(hint.shares[0])
     current = desk.recent[0]
     known = np.float64(items[current].transitions.total) if current >= 0 else 0.0
-    return blend.context_of(int(recents.used), known)
+    return blend.context_of(length(recents), known)
 
 
 @outlined
@@ -214,7 +215,7 @@ def explain(
     What must not be listed is not named as that either, unless it is merely sold out.
     """
     entry.index = candidate.index
-    entry.item_id = selection.id_of(candidate, shop.profiles, recents)
+    entry.item_id = selection.id_of(candidate, shop.profiles, recents, shop.lately)
     entry.score = candidate.score
     entry.because = NONE
     if candidate.held:
@@ -315,8 +316,8 @@ def reflect(
     context = score(shop, count, recents, row)
     row.lessons += 1
     had = False
-    for place in range(recents.used):
-        came = recents.items[place] == item
+    for place in range(length(recents)):
+        came = low_at(recents, place) == low_of(item)
         had = had or came
         if desk.places[place] >= 0:
             blend.expose(row, desk.cells[place], came)

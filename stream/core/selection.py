@@ -18,8 +18,8 @@ from stream.core import factorization, standing, taste
 from stream.core.candidates import NOTHING, CandidateRow, Listing
 from stream.core.compiled import kernel, outlined
 from stream.core.knowledge import ProfileRow
-from stream.core.recents import RecentsRow
-from stream.core.rows import Float32s, Float64s, Int32s, Layout, Rows, UInt8s
+from stream.core.recents import RecentsRow, whole_at
+from stream.core.rows import Float32s, Float64s, Int32s, Int64s, Layout, Rows, UInt8s
 from stream.core.standing import UNKNOWN
 from stream.core.taste import TasteRow
 from stream.settings import Settings
@@ -90,17 +90,19 @@ def listing(settings: Settings) -> Listing:
 
 
 @kernel
-def id_of(candidate: CandidateRow, profiles: Rows[ProfileRow], recents: RecentsRow) -> int:
+def id_of(
+    candidate: CandidateRow, profiles: Rows[ProfileRow], recents: RecentsRow, lately: Int64s
+) -> int:
     """A candidate's id; one that the shop has no row of is the shopper's own."""
     if candidate.index < 0:
-        return int(recents.items[candidate.held - 1])
+        return whole_at(recents, candidate.held - 1, lately)
     return int(profiles[candidate.index].id)
 
 
 @kernel
 def spot_of(
     row: ChoiceRow, end: int, place: int, found: Rows[CandidateRow],
-    profiles: Rows[ProfileRow], recents: RecentsRow,
+    profiles: Rows[ProfileRow], recents: RecentsRow, lately: Int64s,
 ) -> int:  # fmt: skip
     """Where a candidate belongs among the pool's: behind what scores more; of equals, by ids.
 
@@ -110,11 +112,11 @@ def spot_of(
     for other in range(end):
         spot += 1 if row.scores[other] > score else 0
     if spot < end and row.scores[spot] == score:
-        id = id_of(found[place], profiles, recents)
+        id = id_of(found[place], profiles, recents, lately)
         while (
             spot < end
             and row.scores[spot] == score
-            and id_of(found[row.pool[spot]], profiles, recents) < id
+            and id_of(found[row.pool[spot]], profiles, recents, lately) < id
         ):
             spot += 1
     return spot
@@ -154,7 +156,7 @@ def insert(
 @kernel
 def gather(
     row: ChoiceRow, room: int, found: Rows[CandidateRow], count: int,
-    profiles: Rows[ProfileRow], recents: RecentsRow, listing: Listing,
+    profiles: Rows[ProfileRow], recents: RecentsRow, lately: Int64s, listing: Listing,
 ) -> int:  # fmt: skip
     """Find the best up to `room` candidates that may be listed, best first; how many.
 
@@ -168,7 +170,7 @@ def gather(
             continue
         if end == room and row.scores[end - 1] > candidate.score:
             continue
-        spot = spot_of(row, end, place, found, profiles, recents)
+        spot = spot_of(row, end, place, found, profiles, recents, lately)
         if spot == room:
             continue
         index, flags, category = int(candidate.index), UNKNOWN, 0
@@ -304,7 +306,7 @@ def choose(shop: "ShopView", size: int, count: int, recents: RecentsRow, listing
     if diversity == NONE:
         room = min(size, room)
     held = gather(
-        row, room, shop.candidates, count, shop.profiles, recents, listing
+        row, room, shop.candidates, count, shop.profiles, recents, shop.lately, listing
     )  # fmt: skip
     used = min(size, held)
     if diversity == NONE:

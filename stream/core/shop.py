@@ -19,6 +19,7 @@ from stream.core import (
     shelf,
     standing,
 )
+from stream.core.bits import LOW
 from stream.core.candidates import CandidateRow, DeskRow
 from stream.core.catalog import Catalog
 from stream.core.content import Content
@@ -55,7 +56,8 @@ Row = TypeVar("Row", bound=Identified)
 class ShopView(NamedTuple):
     """What a shard reads of the model, and room for a ranking to work and answer in.
 
-    It shows the arrays of the moment: take a new one after each `apply`.
+    It shows the arrays of the moment: take a new one after each `apply`. `lately` are the ids
+    that a partition has of what is not learned yet: give it those of the partition.
     """
 
     items: Rows[ItemRow]
@@ -69,6 +71,7 @@ class ShopView(NamedTuple):
     desks: Rows[DeskRow]
     choices: Rows[ChoiceRow]
     ranked: Rows[RankedRow]
+    lately: Int64s
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -161,6 +164,7 @@ class ShopModel:
             zeros(1, candidates.desk_layout(settings.factors, settings.recent_items), DeskRow),
             zeros(1, selection.layout(settings.list_size, settings.interest_slots), ChoiceRow),
             zeros(ranking.LISTS * settings.list_size, ranking.RANKED, RankedRow),
+            np.zeros(1, np.int64),
         )
 
     def apply(self, record: ShopRecord, offset: int | None = None) -> None:
@@ -210,6 +214,13 @@ class ShopModel:
     def item_names(self, ids: Iterable[int]) -> dict[int, str]:
         """The names of these items by id, "" where none came yet."""
         return _names_of(self.items, ids)
+
+    def item_names_by_low(self, lows: Iterable[int]) -> dict[int, str]:
+        """The names of the items whose ids have these low halves, of those that there are."""
+        halves = np.asarray(self.items.used_rows())["id"] & LOW
+        numbers = np.flatnonzero(np.isin(halves, list(lows)))
+        names = [self.items.names[number] for number in numbers.tolist()]
+        return dict(zip(halves[numbers].tolist(), names, strict=True))
 
     def category_names(self, ids: Iterable[int]) -> dict[int, str]:
         """The same for categories."""

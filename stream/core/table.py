@@ -6,6 +6,7 @@ deleted from. It is derived state: it can be rebuilt from the ids in row order.
 
 import numpy as np
 
+from stream.core.bits import low_of
 from stream.core.compiled import kernel
 from stream.core.ids import NONE
 from stream.core.rows import Int32s, Int64s, Layout, Rows, zeros
@@ -23,15 +24,15 @@ MISSING = -1
 
 
 @kernel
-def home(id: int, cells: int) -> int:
-    """Where the search for `id` begins: ids are hashes, but their low bits may be chosen."""
-    return (id ^ (id >> 29)) & (cells - 1)
+def home(low: int, cells: int) -> int:
+    """Where the search begins for an id with this low half, whose last bits may be chosen."""
+    return (low ^ (low >> 15)) & (cells - 1)
 
 
 @kernel
 def find(table: Rows[Cell], id: int) -> int:
     """The row number of `id`, or -1."""
-    place = home(id, len(table))
+    place = home(low_of(id), len(table))
     while table[place].id != NONE:
         if table[place].id == id:
             return int(table[place].row)
@@ -40,9 +41,20 @@ def find(table: Rows[Cell], id: int) -> int:
 
 
 @kernel
+def find_low(table: Rows[Cell], low: int) -> int:
+    """The row number of an id with this low half, or -1."""
+    place = home(low, len(table))
+    while table[place].id != NONE:
+        if low_of(table[place].id) == low:
+            return int(table[place].row)
+        place = (place + 1) & (len(table) - 1)
+    return MISSING
+
+
+@kernel
 def insert(table: Rows[Cell], id: int, row: int) -> None:
     """Remember an id that is not there yet; the caller keeps half of the cells free."""
-    place = home(id, len(table))
+    place = home(low_of(id), len(table))
     while table[place].id != NONE:
         place = (place + 1) & (len(table) - 1)
     table[place].id = id

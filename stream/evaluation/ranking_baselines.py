@@ -167,10 +167,10 @@ def propose(
             item = state.popular.leaders[place]
             count = add(board, count, item, state.popular.counts[item])
     elif method == RECENCY:
-        for place in range(row.used):
-            count = add(board, count, row.items[place] - 1, 1.0 / (1.0 + place))
+        for place in range(recents.length(row)):
+            count = add(board, count, recents.low_at(row, place) - 1, 1.0 / (1.0 + place))
     elif method == MARKOV:
-        moves, current = state.moves, row.items[0] - 1
+        moves, current = state.moves, recents.low_at(row, 0) - 1
         for move in range(moves.first[current], moves.first[current + 1]):
             if moves.counts[move] > 0.0:
                 count = add(board, count, moves.items[move], moves.counts[move])
@@ -214,7 +214,7 @@ def follow(
         item, row = walk.items[event], state.recents[walk.shoppers[event]]
         if asks[event] and event % every == 0:
             count = propose(board, walk, state, method, tuning, row, event)
-            judge(verdicts[event], board, walk, count, item, row.items[0] - 1)
+            judge(verdicts[event], board, walk, count, item, recents.low_at(row, 0) - 1)
             clear(board, count)
         if learning:
             learn(walk, state, method, tuning, event)

@@ -143,8 +143,8 @@ class _Judge:
             update = rows[count]
             update["position"], update["occurred_at"] = event * PLACES, walk.at[event]
             update["item_id"], update["step"] = self._ids[item], -1
-            used = min(int(row.used), RECENT)
-            update["recent_items"][:used] = row.items[:used]
+            newest = _newest(row)
+            update["recent_items"][: len(newest)] = newest
             count += 1
             recents.push(row, self._ids[item], int(walk.actions[event]))
             self._count(item)
@@ -162,10 +162,7 @@ class _Judge:
 
     def _ask(self, event: int, item: int, row: RecentsRow) -> None:
         model, place = self._model, self._place[item]
-        recent = np.array(
-            [model.items.number_of(int(id)) for id in row.items[: min(int(row.used), RECENT)]],
-            np.int32,
-        )
+        recent = np.array([model.items.number_of(id) for id in _newest(row)], np.int32)
         query = np.zeros(self._case.settings.factors, np.float32)
         if not factorization.look(query, model.profiles, recent) > 0.0:
             return
@@ -213,3 +210,8 @@ def _rank(scores: Float64s, place: int) -> float:
     """One more than are better, and half of the equals."""
     mine = scores[place]
     return 1.0 + float((scores > mine).sum()) + (float((scores == mine).sum()) - 1.0) / 2.0
+
+
+def _newest(row: RecentsRow) -> list[int]:
+    """The ids of a shopper's newest items."""
+    return [recents.item_at(row, place) for place in range(min(int(row.used), RECENT))]

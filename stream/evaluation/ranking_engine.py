@@ -150,7 +150,7 @@ def ask(
             for place in range(used):
                 entry = shop.ranked[place]
                 count = add(desk, count, item_of[entry.index], np.float64(entry.score))
-            current = item_of[table.find(shop.cells, row.items[0])]
+            current = item_of[table.find(shop.cells, recents.item_at(row, 0))]
             judge(verdicts[event], desk, walk, count, item, current)
             clear(desk, count)
             if ranking.sampled(served.taught[0], event * PLACES):

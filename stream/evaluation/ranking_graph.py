@@ -77,10 +77,10 @@ def follow(
         number, row = len(state.known) + shopper, state.recents[shopper]
         if walk.followed[event] and event % every == 0:
             count = propose(board, state, state.nodes[number])
-            judge(verdicts[event], board, walk, count, item, row.items[0] - 1)
+            judge(verdicts[event], board, walk, count, item, recents.low_at(row, 0) - 1)
             clear(board, count)
         for lag in range(len(state.recent)):
-            state.recent[lag] = row.items[lag] - 1 if lag < row.used else -1
+            state.recent[lag] = recents.low_at(row, lag) - 1 if lag < recents.length(row) else -1
         graph.learn(
             state.nodes, number, item, state.recent, walk.at[event], state.ring, state.room, rates
         )

@@ -104,12 +104,12 @@ def add(held: Int32s, used: int, item: int, current: int) -> int:
 @kernel
 def list_recent(walk: Walk, state: Simple, row: RecentsRow, held: Int32s) -> None:
     """What the shopper took last, then what is most taken of the same categories."""
-    current, used = row.items[0] - 1, 0
-    for place in range(1, min(int(row.used), OWN + 1)):
-        used = add(held, used, row.items[place] - 1, current)
+    current, used = recents.low_at(row, 0) - 1, 0
+    for place in range(1, min(recents.length(row), OWN + 1)):
+        used = add(held, used, recents.low_at(row, place) - 1, current)
     for rank in range(SIZE):
-        for place in range(row.used):
-            group = walk.group[row.items[place] - 1]
+        for place in range(recents.length(row)):
+            group = walk.group[recents.low_at(row, place) - 1]
             if group >= 0 and rank < state.used[group, 0]:
                 used = add(held, used, state.leaders[group, rank], current)
 
@@ -117,7 +117,7 @@ def list_recent(walk: Walk, state: Simple, row: RecentsRow, held: Int32s) -> Non
 @kernel
 def list_popular(state: Simple, row: RecentsRow, held: Int32s) -> None:
     """What is most taken of all."""
-    current, used = row.items[0] - 1 if row.used else NOBODY, 0
+    current, used = recents.low_at(row, 0) - 1 if row.used else NOBODY, 0
     for place in range(state.popular.used[0]):
         used = add(held, used, state.popular.leaders[place], current)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stream.core.compiled import kernel, outlined
-from stream.core.recents import RecentsRow
+from stream.core.recents import RecentsRow, length, low_at
 from stream.core.rows import Float64s, Int64s
 from stream.evaluation.ranking_judge import Board, add
 from stream.evaluation.ranking_walk import Walk
@@ -74,10 +74,10 @@ def learn(walk: Walk, state: Sessions, event: int) -> None:
 @kernel
 def gather(walk: Walk, state: Sessions, row: RecentsRow, own: int) -> int:
     """Find sessions that share items, and how many there are; newer items weigh more."""
-    found, length = 0, min(int(row.used), LENGTH)
-    for place in range(length):
-        event, steps = state.latest[row.items[place] - 1], 0
-        weight = (length - place) / length
+    found, shared = 0, min(length(row), LENGTH)
+    for place in range(shared):
+        event, steps = state.latest[low_at(row, place) - 1], 0
+        weight = (shared - place) / shared
         while event >= 0 and steps < LATEST:
             session = walk.sessions[event]
             if session != own and state.marks[session] != place + 1:

@@ -10,7 +10,15 @@ from statistics import mean, median
 import msgspec
 import numpy as np
 
-from stream.core import delta, drift, drift_ring, horizon_counts, migration_slots, recents
+from stream.core import (
+    delta,
+    drift,
+    drift_ring,
+    horizon_counts,
+    migration_slots,
+    open_query,
+    recents,
+)
 from stream.core.ids import identify
 from stream.core.rows import Layout
 from stream.core.shop import ShopModel
@@ -83,6 +91,7 @@ def _show_bytes(report: Report, settings: Settings, whole: Outcome) -> None:
         _size("of it each horizon", horizon_counts.layout()),
         _size("of it the recent items", recents.layout(settings.recent_items)),
         _size("of it the last list sent", delta.layout(settings.list_size)),
+        _size("of it what was searched for last", open_query.PENDING),
         _size("item's row in the shop model", shop.items.rows.dtype),
         _size("item's profile beside it", shop.profiles.dtype),
         _size("category's row in the shop model", shop.categories.rows.dtype),

@@ -1,11 +1,16 @@
 """When a list is sent, and what it says of the one before."""
 
+import numpy as np
 import pytest
 
 from stream.core import delta
 from stream.core.delta import ListRow, ServedRow
+from stream.core.ids import NONE, identify
+from stream.core.lately import Lately
 from stream.core.ranking import RANKED, RankedRow
 from stream.core.rows import Rows, zeros
+from stream.core.shop import ShopModel
+from tests.toy_shop import SMALL
 
 SIZE = 4
 INTERVAL = 20.0
@@ -20,6 +25,7 @@ def ranked(items: list[int]) -> Rows[RankedRow]:
     rows = zeros(SIZE + len(items), RANKED, RankedRow)
     for place, item in enumerate(items):
         rows[SIZE + place].item_id = item
+        rows[SIZE + place].reason = item % 8
     return rows
 
 
@@ -115,3 +121,24 @@ def test_an_item_is_found_in_the_last_list_alone() -> None:
     sent(row, [1, 2, 3])
     assert [delta.place_of(row, item, 7) for item in (1, 2, 3, 4)] == [0, 1, 2, -1]
     assert delta.place_of(row, 2, 6) == -1
+
+
+def test_each_item_keeps_its_reason() -> None:
+    row = served()
+    sent(row, [15, 6, 7, 0])
+    sent(row, [4, 13, 7])
+    assert [delta.reason_at(row, place) for place in range(3)] == [4, 5, 7]
+
+
+def test_items_of_the_list_before_are_the_shops_or_touched_lately_or_unknown() -> None:
+    shop, row = ShopModel(SMALL), served()
+    known, new, gone = (identify(name) for name in ("tent", "kite", "sail"))
+    shop.items.numbers(np.array([known], np.int64), np.zeros(1, np.int32))
+    own = Lately()
+    own.note([known, new])
+
+    sent(row, [gone, known, new])
+    out = sent(row, [1])
+    delta.recognize(out, shop.view.cells, shop.view.profiles, own.ids)
+
+    assert previous(out) == [NONE, known, new]

@@ -29,6 +29,7 @@ from stream.core.candidates import CHANNELS, Listing
 from stream.core.clicks import Clicks, ClicksRow
 from stream.core.ids import identify
 from stream.core.knowledge import ENTER, STAY
+from stream.core.lately import Lately
 from stream.core.migration_evidence import OutlookRow
 from stream.core.ranking import REASONS
 from stream.core.recents import RecentsRow
@@ -91,9 +92,11 @@ def ranked(
     own: Rows[blend.BlendRow] = FRESH.rows,
     expected: dict[str, float] | None = None,
     told: Rows[ClicksRow] = UNTOLD.rows,
+    lately: bool = True,
 ) -> list[Entry]:
-    view, outlook = model.view, outlook_of(model, expected or {})
-    row = recents_of(shopper)
+    own_ids, outlook = Lately(), outlook_of(model, expected or {})
+    own_ids.note(identify(had.item) for had in shopper if lately)
+    view, row = model.view._replace(lately=own_ids.ids), recents_of(shopper)
     used = ranking.rank(
         view, first, size, row, own[0], told[0], outlook, SLOTS, listing, now, HALF_LIFE
     )
@@ -256,6 +259,17 @@ def test_what_the_shopper_had_is_not_listed_once_it_is_blocked() -> None:
 def test_items_that_the_model_does_not_know_are_passed_over() -> None:
     entries = ranked(learned(["tent", "stove"]), [Had(STRANGER), Had("tent")])
     assert {entry.item for entry in entries} == {"stove", "tent"}
+
+
+def test_an_older_item_that_the_model_does_not_know_is_listed_if_it_was_touched_lately() -> None:
+    """Else there is no more than half of an id to name it by."""
+    model, newer = learned(["tent", "stove"]), ["tent", "lamp", "boat", "kite", "drum"]
+    had = [Had(name) for name in [*newer, STRANGER]]
+
+    entries = ranked(model, had)
+    assert {entry.item for entry in entries} == {"stove", *newer[1:], STRANGER}
+    entries = ranked(model, had, lately=False)
+    assert {entry.item for entry in entries} == {"stove", *newer[1:]}
 
 
 def test_equal_items_rank_by_id() -> None:

@@ -116,7 +116,7 @@ def _interest(
 
 def _recent(row: np.ndarray) -> list[int]:
     recents = row["strict"]["recents"]
-    return [int(item) for item in recents["items"][: int(recents["used"])]]
+    return [int(item) for item in recents["lows"][: int(recents["used"])]]
 
 
 def furthest(clean: Left, other: Left) -> float:
