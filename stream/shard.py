@@ -1,6 +1,7 @@
 """One partition of shoppers: skip what is known, apply what is new, store it."""
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -245,7 +246,7 @@ class Shard:
         known = known and not self._inactive(self._asked.bytes.tobytes(), now)
         if not known:
             self._asked.clear()
-        clock = float(now) if np.isfinite(now) else 0.0
+        clock = now if math.isfinite(now) else 0.0
         at = max(clock, float(self._asked.last_at[0])) or on_demand.shop_time(shop)
         if query:
             self._asked.search(query, at, self.settings.query_buckets)

@@ -158,7 +158,7 @@ class Residence:
 
     def _row_of(self, key: int) -> bytes | None:
         """The stored row, if it still counts."""
-        return None if key in self.removed else self._checkpoint.rows([key])[0]
+        return None if key in self.removed else self._checkpoint.row(key)
 
     def _stored(self, keys: Iterable[int]) -> list[int]:
         """Those whose rows are on disk, if anywhere but in memory."""
