@@ -31,6 +31,22 @@ def find_all(cells: Rows[Cell], ids: Int64s, numbers: Int32s) -> None:
 
 
 @kernel
+def number_new(numbers: Int32s, order: Int32s, first: int, new: Int32s) -> int:
+    """Number what has no number yet in the order of `order`, from `first` on; how many there are.
+
+    Their indexes are left in `new`.
+    """
+    count = 0
+    for place in range(len(order)):
+        index = order[place]
+        if index >= 0 and numbers[index] < 0:
+            numbers[index] = first + count
+            new[count] = index
+            count += 1
+    return count
+
+
+@kernel
 def add_all(cells: Rows[Cell], rows: Rows[Row], first: int, ids: Int64s) -> None:
     """Give the rows from `first` on these ids; there is room for them in both."""
     for place in range(len(ids)):
@@ -70,10 +86,10 @@ class Numbering(Generic[Row]):
         """
         numbers = np.full(len(ids) + 1, MISSING, np.int32)
         find_all(self.cells, np.array(ids), numbers)
-        new = _first_appearances(order[(order >= 0) & (numbers[order] < 0)])
-        if len(new):
-            numbers[new] = np.arange(self.used, self.used + len(new))
-            self._add(ids[new])
+        new = np.empty(len(ids), np.int32)
+        count = number_new(numbers, order, self.used, new)
+        if count:
+            self._add(ids[new[:count]])
         return numbers
 
     def name(self, numbers: Int32s, names: Sequence[str], indexes: Int32s | None = None) -> None:
@@ -117,9 +133,3 @@ class Numbering(Generic[Row]):
         self.cells = table.empty(max(SMALLEST, self.used))
         ids = np.ascontiguousarray(self.used_rows()["id"])
         table.fill(self.cells, ids, len(ids) if count is None else count)
-
-
-def _first_appearances(order: Int32s) -> Int32s:
-    """The distinct values, in the order of their first appearance."""
-    values, places = np.unique(order, return_index=True)
-    return values[np.argsort(places)]

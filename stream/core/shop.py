@@ -448,7 +448,7 @@ def _numbered(numbering: Numbering[Row], ids: Int64s, own: Int32s, recent: Int32
 
 def _name(numbering: Numbering[Row], number_of: Int32s, own: Int32s, names: list[str]) -> None:
     """Take the names of the rows' own ids."""
-    indexes = np.unique(own[own >= 0])
+    indexes = own[own >= 0]
     numbering.name(number_of[indexes], names, indexes)
 
 
