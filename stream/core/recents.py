@@ -2,7 +2,7 @@
 
 A row takes the low half of an item's id for the item, and has the high half of the newest
 alone, which are told to other shards: of a million items, a given one shares its half with
-another with a chance of 1 in 4,300, and two of a shopper's with 1 in 10 million. An older one
+another with a chance of 1 in 4,300, and two of a shopper's with 1 in 9 million. An older one
 has its row in the shop by then, or is among what the partition touched lately.
 """
 
