@@ -567,13 +567,14 @@ def warm_up(settings: Settings) -> None:
     engine.run(
         state, results, view, learned, zeros(0, EVENT, Event), 0, 0, engine_rows.rules(settings)
     )
-    Lately().note([1])
     # More items than the smallest tables hold, so that growing them is compiled too.
     rows = np.zeros(32, UPDATE)
     rows["item_id"], rows["category_id"] = np.arange(1, 33), 1
     rows["position"] = np.arange(32)
     shop.apply(packed(rows, 0, str))
-    Lately().meet(shop.items.cells, shop.position)
+    lately = Lately()
+    lately.note([1])
+    lately.meet(shop.items.cells, shop.position)
     Strangers(settings).ranking(RankQuestion(), shop)
 
 

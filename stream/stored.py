@@ -234,7 +234,7 @@ class StoredPartition:
             return False
 
     def _row_of(self, user: str) -> ShopperRow | None:
-        value = self.checkpoint.rows([identify(user, self.settings.seed)])[0]
+        value = self.checkpoint.row(identify(user, self.settings.seed))
         if value is None or self._codec.user(value) != user:
             return None
         if Inactive(self.settings)(value, _clock(self.header)):

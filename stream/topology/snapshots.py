@@ -57,14 +57,14 @@ class Snapshotter:
     def patience(self, shard: Shard) -> float | None:
         """Seconds until a shard that gets no events is considered; None where all is copied."""
         part = partition_folder(self._frozen, shard.partition).name
-        if self._snapshots is None or self._newest.get(part, -1) == shard.offset:
+        if self._snapshots is None or self._copied(part, shard.offset):
             return None
         return max(self._wait(part), LOOK if self._under_way else 0.0)
 
     async def consider(self, shard: Shard) -> None:
         """Copy a shard that has written all in its checkpoint, if that is due."""
         part = partition_folder(self._frozen, shard.partition).name
-        if self._newest.get(part, -1) != shard.offset and self._due(part):
+        if self._due(part, shard.offset):
             folder = self._frozen / f"{part}-{shard.offset}"
             # As it is now: the shard goes on writing to its own.
             what = content.of_partition(part, shard.header)
@@ -80,7 +80,7 @@ class Snapshotter:
 
     def consider_model(self, folder: Path, position: int) -> None:
         """Copy the shop model saved in this folder, if that is due. Call it between two saves."""
-        if self._newest.get(content.SHOP) != position and self._due(content.SHOP):
+        if self._due(content.SHOP, position):
             frozen = self._frozen / f"{content.SHOP}-{position}"
             try:
                 self._make_room()
@@ -136,15 +136,21 @@ class Snapshotter:
         self._copier.shutdown(cancel_futures=True)
         shutil.rmtree(self._frozen, ignore_errors=True)
 
-    def _due(self, part: str) -> bool:
+    def _due(self, part: str, offset: int) -> bool:
         for sent in self._under_way:
             if sent.done():
                 # A bug: it must not go on unseen.
                 sent.result()
-        if self._snapshots is None or self._under_way or self._wait(part):
+        if self._snapshots is None or self._under_way:
+            return False
+        if self._copied(part, offset) or self._wait(part):
             return False
         self._made_at[part] = time.monotonic()
         return True
+
+    def _copied(self, part: str, offset: int) -> bool:
+        """Whether its newest snapshot has all up to this offset."""
+        return self._newest.get(part, -1) == offset
 
     def _wait(self, part: str) -> float:
         """Seconds until it is time for a part's next snapshot."""
