@@ -1,6 +1,6 @@
 """What the lanes of a worker share."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ class Around:
     partitions: int
     settings: Settings
     shop: ShopModel
+    learned: Callable[[int], Awaitable[None]]
+    """Return when the shop model knows all before an offset of shop-updates."""
     compute: Compute
     publisher: Publisher
     metrics: Metrics

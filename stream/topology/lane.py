@@ -1,6 +1,5 @@
 """One assigned partition in a worker: catch up, apply, deliver, checkpoint, acknowledge."""
 
-import asyncio
 import contextlib
 import logging
 import time
@@ -9,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from stream.errors import Damaged, StreamError
+from stream.messages import UPDATES
 from stream.shard import Shard
 from stream.topology.around import Around
 from stream.topology.catch_up import CatchUp
@@ -29,8 +29,9 @@ class Lane:
     """Runs one partition until it is asked to stop, or finds that the group moved on.
 
     In this order a crash repeats an output, under the same id, and loses none:
-    deliver, checkpoint, acknowledge. While the outputs of a slice are on their way,
-    the next one is computed.
+    deliver, checkpoint, acknowledge. A slice is computed once the shop model has learned the
+    one before: in a backlog, lists would lag behind what the shop knows. Other lanes compute
+    meanwhile.
     """
 
     def __init__(self, around: Around, partition: int, generation: int) -> None:
@@ -38,7 +39,6 @@ class Lane:
         self.generation = generation
         self._around = around
         self._inbox = Inbox(around, partition)
-        self._delivery: asyncio.Task[None] | None = None
         self._opening = Opening(around, partition)
         self._at_hand: list[Any] = []
         """Batches of which outputs may be delivered, but not all are."""
@@ -82,9 +82,6 @@ class Lane:
         """The shard of a folder that takes the damaged one's place."""
         self._part.ready = False
         self._around.questions.close(self.partition)
-        if self._delivery is not None:
-            await asyncio.gather(self._delivery, return_exceptions=True)
-            self._delivery = None
         with contextlib.suppress(StreamError):
             await self._around.compute(shard.close)
         return await self._opening.anew(error)
@@ -157,9 +154,9 @@ class Lane:
         for first in range(0, len(records), SLICE_RECORDS):
             part = records[first : first + SLICE_RECORDS]
             packed = await self._around.compute(self._outputs_of, shard, part)
-            await self._delivered()
             await fence(self._around, self.generation)
-            self._delivery = asyncio.ensure_future(self._around.publisher.deliver(packed))
+            ends = await self._around.publisher.deliver(packed)
+            await self._around.learned(ends.get((UPDATES, 0), 0))
 
     def _outputs_of(self, shard: Shard, records: Sequence[Any]) -> list[Packed]:
         outcome, topic = shard.apply(records, self._around.shop), self._around.topic
@@ -167,12 +164,6 @@ class Lane:
         self._around.metrics.read(shard)
         self._around.metrics.refused(outcome.dead_letters)
         return self._around.publisher.packed(chain(outputs(outcome, topic, self.partition), told))
-
-    async def _delivered(self) -> None:
-        """Return when all outputs so far are acknowledged by the broker."""
-        if self._delivery is not None:
-            await self._delivery
-            self._delivery = None
 
     def _checkpoint_due(self, shard: Shard) -> bool:
         if not self._unacknowledged:
@@ -182,7 +173,6 @@ class Lane:
         )
 
     async def _checkpoint(self, shard: Shard) -> None:
-        await self._delivered()
         await fence(self._around, self.generation)
         began = time.monotonic()
         await self._around.compute(shard.checkpoint)
@@ -199,8 +189,6 @@ class Lane:
         self._around.questions.close(self.partition)
         self._around.metrics.forget(self.partition)
         self._around.metrics.vitals.closed(self.partition, self._part)
-        if self._delivery is not None:
-            await asyncio.gather(self._delivery, return_exceptions=True)
         await self._around.compute(shard.close)
 
 

@@ -44,6 +44,8 @@ UPDATE_ROWS = 4096
 LARGEST_UPDATES = 2 << 20
 
 Header = tuple[str, bytes]
+Place = tuple[str, int]
+"""Topic and partition."""
 VERSION: Header = ("ce_specversion", b"1.0")
 ALERT_TYPE: Header = ("ce_type", b"interest-drift.migration-alert.v1")
 FLOW_TYPE: Header = ("ce_type", b"interest-drift.category-flow.v1")
@@ -224,7 +226,7 @@ class Publisher:
     def packed(self, records: Iterable[Output]) -> list[Packed]:
         """The records as batches, in their order; any thread may call it."""
         whole: list[Packed] = []
-        open_: dict[tuple[str, int], BatchBuilder] = {}
+        open_: dict[Place, BatchBuilder] = {}
         for record in records:
             where = record.topic, record.partition
             batch = open_.get(where)
@@ -239,22 +241,31 @@ class Publisher:
         assert self._producer is not None
         return self._producer.create_batch()
 
-    async def deliver(self, packed: Sequence[Packed]) -> None:
+    async def deliver(self, packed: Sequence[Packed]) -> dict[Place, int]:
         """Return when every record is acknowledged; in order within a topic and partition.
+
+        Returns
+        -------
+        dict
+            One above the last offset that was written, by topic and partition.
 
         Raises
         ------
         aiokafka.errors.KafkaError
             If the broker did not take one.
         """
-        by_place: dict[tuple[str, int], list[BatchBuilder]] = {}
+        by_place: dict[Place, list[BatchBuilder]] = {}
         for topic, partition, batch in packed:
             by_place.setdefault((topic, partition), []).append(batch)
-        await asyncio.gather(*(self._send(*where, group) for where, group in by_place.items()))
+        ends = await asyncio.gather(
+            *(self._send(*where, group) for where, group in by_place.items())
+        )
+        return dict(zip(by_place, ends, strict=True))
 
-    async def _send(self, topic: str, partition: int, batches: list[BatchBuilder]) -> None:
+    async def _send(self, topic: str, partition: int, batches: list[BatchBuilder]) -> int:
         assert self._producer is not None
         sent = [
             await self._producer.send_batch(batch, topic, partition=partition) for batch in batches
         ]
-        await asyncio.gather(*sent)
+        written = await asyncio.gather(*sent)
+        return int(written[-1].offset + batches[-1].record_count())

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from stream.core.shop import VERSION, ShopModel
+from stream.core.shop import VERSION, ShopModel, Snapshot
 from stream.core.updates import decode
 from stream.errors import Damaged, StreamError
 from stream.messages import UPDATES
@@ -41,6 +41,9 @@ class Replica:
         self._part = part
         self._saved_at = time.monotonic()
         self._saved = -1
+        self._saving: asyncio.Task[None] | None = None
+        self._news = asyncio.Condition()
+        self._over = False
         # A thread of its own, so that one save is over before the next begins.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="replica")
 
@@ -58,31 +61,66 @@ class Replica:
         log.info("shop model: complete up to %d of %s", self.shop.position, UPDATES)
 
     async def follow(self) -> None:
-        """Apply updates as they come, until cancelled."""
+        """Apply updates as they come, until cancelled; a save does not hold them up."""
+        try:
+            await self._follow()
+        finally:
+            self._over = True
+            await self._tell()
+
+    async def _follow(self) -> None:
         async with LogReader(self._broker, UPDATES, 0) as reader:
             self._part.lag = reader.lag
             async for records in reader.read(self.shop.position):
                 if records:
                     await self._apply(records)
                     self._part.catching_up(0)
-                if self.shop.position == self._saved:
-                    self._snapshots.consider_model(self._folder, self._saved)
-                elif time.monotonic() - self._saved_at >= self._every:
-                    await self.save()
+                await self._tend()
+
+    async def learned(self, position: int) -> None:
+        """Return when all before this offset of shop-updates is learned, or none will be more."""
+        async with self._news:
+            await self._news.wait_for(lambda: self._over or self.shop.position >= position)
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
 
     async def save(self) -> None:
-        """Copy the arrays in the compute thread; write them in another."""
-        self._saved_at = began = time.monotonic()
+        """Write the model as it is now, after a save that is under way."""
+        if self._saving is not None:
+            await self._saving
+        await (await self._begin_save())
+
+    async def _tend(self) -> None:
+        """See to saves and snapshots."""
+        if self._saving is not None:
+            if self._saving.done():
+                await self._saving
+                self._saving = None
+        elif self.shop.position == self._saved:
+            self._snapshots.consider_model(self._folder, self._saved)
+        elif time.monotonic() - self._saved_at >= self._every:
+            self._saving = await self._begin_save()
+
+    async def _begin_save(self) -> "asyncio.Task[None]":
+        """Copy the arrays in the compute thread; another writes them, while this one goes on."""
+        self._saved_at = time.monotonic()
         snapshot = await self._compute(self.shop.snapshot)
+        return asyncio.ensure_future(self._save(snapshot))
+
+    async def _save(self, snapshot: Snapshot) -> None:
         await asyncio.get_running_loop().run_in_executor(
             self._writer, save_model, snapshot, self._folder
         )
         self._saved = snapshot.position
-        self._part.checkpointed(time.monotonic() - began)
+        self._part.checkpointed(time.monotonic() - self._saved_at)
         self._snapshots.consider_model(self._folder, snapshot.position)
 
     def close(self) -> None:
-        """Wait for a save that is under way."""
+        """Wait for the file that is being written."""
+        if self._saving is not None:
+            self._saving.cancel()
         self._writer.shutdown()
 
     async def _stored(self, end: int) -> ShopModel:
@@ -117,6 +155,7 @@ class Replica:
 
     async def _apply(self, records: Sequence[Any]) -> None:
         await self._compute(self._learn, records)
+        await self._tell()
 
     def _learn(self, records: Sequence[Any]) -> None:
         for record in records:

@@ -226,6 +226,7 @@ class Worker:
             partitions=partitions,
             settings=self._settings,
             shop=replica.shop,
+            learned=replica.learned,
             compute=self._compute,
             publisher=self._publisher,
             metrics=self._metrics,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -30,13 +31,28 @@ from stream.storage.partitioning import partition_of
 from stream.topology import topics
 from stream.topology.broker import Broker
 from stream.topology.log_reader import LogReader
-from tests.benchmarks.contestants import Field, committed, started, watch, worker
+from tests.benchmarks.contestants import Field, committed, members, started, watch, worker
 from tests.benchmarks.report import Report, Row
 
 PARTITIONS, WORKERS, GROUP = 4, 2, "two-workers"
 BATCHES_A_SECOND = 20
-RATES = (2000, 0)
-"""Events a second; 0 is all at once."""
+
+
+class Feed(NamedTuple):
+    """How the log comes to the workers."""
+
+    name: str
+    rate: int
+    """Events a second; 0 is all at once."""
+    standing: bool
+    """After both are members of the group; else one of them begins, and hands partitions over."""
+
+
+FEEDS = (
+    Feed("2,000 events/s, as the group forms", 2000, False),
+    Feed("at once, to a standing group", 0, True),
+    Feed("at once, as the group forms", 0, False),
+)
 TAOBAO_DAYS = 1511539200.0, 1512316800.0
 """25 November to 3 December 2017 in China; the log has a few lines of other years."""
 WITHIN = 20
@@ -72,11 +88,10 @@ def _measure(report: Report, log: Log) -> None:
     settings = every_change(Settings())
     rows = [_row("one process", judge(path, published(log, path, settings, PARTITIONS)))]
     foreign = 0.0
-    for rate in RATES:
+    for feed in FEEDS:
         with tempfile.TemporaryDirectory(prefix="drift-bench-") as scratch:
-            lists, foreign = _live(log, path, Path(scratch), rate)
-        name = f"{WORKERS} workers, {rate:,} events/s" if rate else f"{WORKERS} workers, at once"
-        rows.append(_row(name, judge(path, lists)))
+            lists, foreign = _live(log, path, Path(scratch), feed)
+        rows.append(_row(f"{WORKERS} workers, {feed.name}", judge(path, lists)))
     report.show(
         f"{log.name}: {len(path.at):,} events in {PARTITIONS} partitions, lists as published",
         rows,
@@ -97,20 +112,20 @@ def _row(name: str, found: tuple[float, float]) -> Row:
     return {"who": name, "recall@20": found[0], "mrr@20": found[1]}
 
 
-def _live(log: Log, path: Walk, scratch: Path, rate: int) -> tuple[Published, float]:
+def _live(log: Log, path: Walk, scratch: Path, feed: Feed) -> tuple[Published, float]:
     """What two workers published, and us an event to learn all that they told one another."""
     settings = scratch / "settings.toml"
     settings.write_text("".join(f"{key} = {str(value).lower()}\n" for key, value in WIRE.items()))
     with Broker.start() as broker:
         topics.create(broker.address, PARTITIONS)
         field = Field(broker.address, len(path.at), scratch, LIST_SECONDS)
-        _serve(field, settings, log, path, rate)
+        _serve(field, settings, log, path, feed)
         updates = asyncio.run(_values(broker.address, topics.UPDATES, 0))
         lists = asyncio.run(_lists(broker.address, log, path))
     return lists, learning(updates)
 
 
-def _serve(field: Field, settings: Path, log: Log, path: Walk, rate: int) -> None:
+def _serve(field: Field, settings: Path, log: Log, path: Walk, feed: Feed) -> None:
     """Let two workers of one group have the whole log."""
     commands = [
         worker(field._replace(folder=field.folder / str(number)), GROUP, settings)
@@ -122,10 +137,16 @@ def _serve(field: Field, settings: Path, log: Log, path: Walk, rate: int) -> Non
         started(commands[1], field.folder / "1", {}) as second,
     ):
         begun = time.monotonic()
-        asyncio.run(_publish(field.broker, events(log, path), rate))
-        while committed(client, GROUP, PARTITIONS) < field.events:
+
+        def look() -> None:
             for number, process in enumerate((first, second)):
                 watch(process, field.folder / str(number), begun + field.most_seconds)
+
+        while feed.standing and members(client, GROUP) < WORKERS:
+            look()
+        asyncio.run(_publish(field.broker, events(log, path), feed.rate))
+        while committed(client, GROUP, PARTITIONS) < field.events:
+            look()
 
 
 def events(log: Log, path: Walk) -> Iterator[tuple[bytes, bytes]]:

@@ -154,6 +154,16 @@ def committed(client: KafkaAdminClient, group: str, partitions: int) -> int:
     return sum(max(0, offsets[place].offset) for place in wanted if place in offsets)
 
 
+def members(client: KafkaAdminClient, group: str) -> int:
+    """How many have agreed on who reads what; none while they do."""
+    try:
+        found = client.describe_groups([group])[group]
+    except RetriableError:
+        # A new broker makes the topic of offsets for its first group.
+        return 0
+    return len(found["members"]) if found["group_state"] == "Stable" else 0
+
+
 @contextmanager
 def started(
     program: Sequence[str], folder: Path, told: dict[str, str]

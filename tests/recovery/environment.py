@@ -19,6 +19,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError, RequestTimedOutError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import RecordMetadata
 
 from stream.messages import EVENTS
 from stream.shard import LogRecord
@@ -77,20 +78,20 @@ class Environment:
         made.write_bytes(str(offset).encode())
         os.replace(made, self._folder / "committed")
 
-    def append(self, topic: str, partition: int, batch: bytes) -> None:
-        """Take a record batch as a broker does: all of it or nothing."""
+    def append(self, topic: str, partition: int, batch: bytes) -> int:
+        """Take a record batch as a broker does: all of it or nothing; its first offset."""
         taken, first = MemoryRecords(batch), self.end(topic)
         frames = b""
-        for record in taken.next_batch():
+        for offset, record in enumerate(taken.next_batch(), first):
             kept = Stored(
-                topic, partition, first, record.timestamp, record.key, record.value,
+                topic, partition, offset, record.timestamp, record.key, record.value,
                 tuple(record.headers),
             )  # fmt: skip
             self._keep(kept)
             frame = _encode(kept)
             frames += len(frame).to_bytes(4, "big") + frame
-            first += 1
         self._file.write(frames)
+        return first
 
     def _keep(self, record: Stored) -> None:
         self.topics.setdefault(record.topic, []).append(record)
@@ -130,17 +131,18 @@ class Trouble:
         """How long a batch is on its way."""
         return self._random.randrange(4) if self._share else 0
 
-    def send(self, environment: Environment, topic: str, partition: int, batch: bytes) -> None:
-        """Bring it to the broker, or not."""
+    def send(self, environment: Environment, topic: str, partition: int, batch: bytes) -> int:
+        """Bring it to the broker, or not; the offset of its first record."""
         kind = self._befalls()
         if kind == "late":
             self._waiting.append((topic, partition, batch))
-        for _ in range({"lost": 0, "late": 0, "repeated": 2}.get(kind, 1)):
-            environment.append(topic, partition, batch)
+        times = {"lost": 0, "late": 0, "repeated": 2}.get(kind, 1)
+        offsets = [environment.append(topic, partition, batch) for _ in range(times)]
         if self._waiting and kind != "late" and self._random.random() < 0.3:
             self.arrive(environment)
         if kind in ("lost", "unanswered", "late"):
             raise RequestTimedOutError
+        return offsets[0]
 
     def _befalls(self) -> str:
         if self._random.random() >= self._share or sum(self.met.values()) == self.MOST:
@@ -161,7 +163,7 @@ class Producer:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._turns: dict[tuple[str, int], asyncio.Lock] = {}
+        self._turns: dict[TopicPartition, asyncio.Lock] = {}
 
     async def start(self) -> None: ...
 
@@ -172,14 +174,16 @@ class Producer:
 
     async def send_batch(
         self, batch: BatchBuilder, topic: str, *, partition: int
-    ) -> "asyncio.Future[None]":
+    ) -> "asyncio.Future[RecordMetadata]":
         return asyncio.ensure_future(self._send(bytes(batch._build()), topic, partition))
 
-    async def _send(self, batch: bytes, topic: str, partition: int) -> None:
-        async with self._turns.setdefault((topic, partition), asyncio.Lock()):
+    async def _send(self, batch: bytes, topic: str, partition: int) -> RecordMetadata:
+        place = TopicPartition(topic, partition)
+        async with self._turns.setdefault(place, asyncio.Lock()):
             for _ in range(self._environment.trouble.ways()):
                 await asyncio.sleep(0)
-            self._environment.trouble.send(self._environment, topic, partition, batch)
+            first = self._environment.trouble.send(self._environment, topic, partition, batch)
+        return RecordMetadata(topic, partition, place, first, None, 0, 0)
 
 
 class Consumer:

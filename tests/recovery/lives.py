@@ -8,14 +8,15 @@ from typing import Any
 
 import msgspec
 
-from stream.messages import EVENTS
+from stream.core.shop import ShopModel
+from stream.messages import EVENTS, UPDATES
 from stream.shard import Shard
 from stream.storage.content import SHOP
 from stream.topology.around import Around
 from stream.topology.compute import Compute
 from stream.topology.lane import Lane
 from stream.topology.metrics import Metrics
-from stream.topology.outputs import Publisher
+from stream.topology.outputs import Place, Publisher
 from stream.topology.questions import Questions
 from stream.topology.replica import Replica
 from stream.topology.snapshots import Snapshotter
@@ -44,12 +45,15 @@ class Life:
         self.folder = folder
         self.saw_itself_stale = False
         self.sent_when_stale = 0
+        self.told = 0
+        """The end of what it has told the shop."""
+        self.shop: ShopModel | None = None
         self._generation = group.generation
         self._group = group
         self._environment = environment
         self._draw = draw
         self._acknowledged = -1
-        self._standing = _Standing()
+        self._standing = _Standing(self)
         self._settings = msgspec.structs.replace(
             SMALL,
             checkpoint_seconds=draw.choice([0.001, 0.01, 60.0]),
@@ -81,6 +85,7 @@ class Life:
         )
         try:
             await replica.catch_up()
+            self.shop = replica.shop
             following = asyncio.ensure_future(replica.follow())
             try:
                 await self._serve(self._around(replica, publisher, snapshots), until)
@@ -141,6 +146,7 @@ class Life:
             partitions=1,
             settings=self._settings,
             shop=replica.shop,
+            learned=replica.learned,
             compute=self._compute,
             publisher=publisher,
             metrics=self._standing,
@@ -159,13 +165,19 @@ class Life:
 
 
 class _Standing(Metrics):
-    """Knows how far the worker is."""
+    """Knows how far the worker is, and that the shop model keeps up with it."""
 
-    offset = -1
+    def __init__(self, life: Life) -> None:
+        super().__init__()
+        self.offset = -1
+        self._life = life
 
     def read(self, shard: Shard) -> None:
         super().read(shard)
         self.offset = shard.offset
+        # A slice was just computed.
+        assert self._life.shop is not None
+        assert self._life.shop.position >= self._life.told, "computed without what it taught"
 
 
 class _Watched(Publisher):
@@ -175,9 +187,11 @@ class _Watched(Publisher):
         super().__init__(BROKER)
         self._life = life
 
-    async def deliver(self, packed: Any) -> None:
+    async def deliver(self, packed: Any) -> dict[Place, int]:
         self._life.sent_when_stale += self._life.saw_itself_stale
-        await super().deliver(packed)
+        ends = await super().deliver(packed)
+        self._life.told = ends.get((UPDATES, 0), self._life.told)
+        return ends
 
 
 async def _soon(committed: Mapping[int, int | None]) -> Mapping[int, int | None]:
